@@ -1,0 +1,1 @@
+"""Tallystick: a wallet and payments ledger that moves money exactly once."""

@@ -1,0 +1,143 @@
+"""The write path: every movement is one TransactWriteItems, sent from here and nowhere else."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from pynamodb.connection import Connection
+from pynamodb.constants import ALL_OLD
+from pynamodb.exceptions import CancellationReason, DoesNotExist, TransactWriteError
+from pynamodb.transactions import TransactWrite
+
+from tallystick.adapters.dynamo import items
+from tallystick.adapters.dynamo.connection import troubles
+from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TransferItem
+from tallystick.domain.accounts import Account
+from tallystick.domain.posting import Change, Plan
+from tallystick.domain.transfers import Record, Tombstone, reversal_marker
+from tallystick.services.ports import CommitConflict, CommitRefused
+
+_CONFLICTS: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+
+
+class DynamoBook:
+    """Implement `tallystick.services.ports.Book` on the bound tables."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Take the connection that the tables are bound to."""
+        self._connection = connection
+
+    def accounts(self, account_ids: Sequence[str]) -> dict[str, Account]:
+        """Read accounts consistently in one call."""
+        with troubles():
+            if len(account_ids) == 1:
+                found = _one(account_ids[0])
+            else:
+                found = list(AccountItem.batch_get(list(account_ids), consistent_read=True))
+        return {item.account_id: items.account(item) for item in found}
+
+    def record(self, transfer_key: str) -> Record | None:
+        """Read consistently what stands under an idempotency key's hash."""
+        item = _transfer_item(transfer_key)
+        return None if item is None or item.item == items.REVERSAL else items.record(item)
+
+    def reversed_by(self, transfer_id: str) -> str | None:
+        """Read consistently the marker that a reversal left."""
+        marker = _transfer_item(reversal_marker(transfer_id))
+        return marker.reversed_by if marker else None
+
+    def commit(self, plan: Plan) -> None:
+        """Write the transfer, its entries and the new account heads, or nothing.
+
+        The condition on version and balance makes the plan's arithmetic hold: they change together only.
+        """
+        transaction = TransactWrite(connection=self._connection)
+        _put_new(transaction, items.transfer_item(plan.transfer))
+        if plan.transfer.reverses:
+            _put_new(transaction, _marker(plan.transfer.reverses, plan.transfer.transfer_id))
+        for change in plan.changes:
+            transaction.save(items.entry_item(change.entry), condition=EntryItem.account_id.does_not_exist())
+        for change in plan.changes:
+            _update_head(transaction, change, plan)
+        _send(transaction)
+
+    def void(self, tombstone: Tombstone) -> None:
+        """Write a tombstone; in a transaction, for that is all the function's role allows."""
+        transaction = TransactWrite(connection=self._connection)
+        _put_new(transaction, items.tombstone_item(tombstone))
+        _send(transaction)
+
+
+def _one(account_id: str) -> list[AccountItem]:
+    try:
+        return [AccountItem.get(account_id, consistent_read=True)]
+    except DoesNotExist:
+        return []
+
+
+def _transfer_item(transfer_key: str) -> TransferItem | None:
+    with troubles():
+        try:
+            return TransferItem.get(transfer_key, consistent_read=True)
+        except DoesNotExist:
+            return None
+
+
+def _marker(reverses: str, reversed_by: str) -> TransferItem:
+    return TransferItem(transfer_key=reversal_marker(reverses), item=items.REVERSAL, reversed_by=reversed_by)
+
+
+def _put_new(transaction: TransactWrite, item: TransferItem) -> None:
+    transaction.save(item, condition=TransferItem.transfer_key.does_not_exist(), return_values=ALL_OLD)
+
+
+def _update_head(transaction: TransactWrite, change: Change, plan: Plan) -> None:
+    before, after = change.before, change.after
+    transaction.update(
+        AccountItem(before.account_id),
+        actions=[
+            AccountItem.balance.set(after.balance),
+            AccountItem.version.set(after.version),
+            AccountItem.head_hash.set(after.head_hash),
+            AccountItem.head_time_ms.set(after.head_time_ms),
+        ],
+        condition=(AccountItem.version == before.version)
+        & (AccountItem.balance == before.balance)
+        & AccountItem.status.is_in(*sorted(plan.accepted_statuses)),
+        return_values=ALL_OLD,
+    )
+
+
+def _send(transaction: TransactWrite) -> None:
+    with troubles():
+        try:
+            with transaction:
+                pass
+        except TransactWriteError as error:
+            if error.cause_response_code == "TransactionInProgressException":
+                raise CommitConflict from error
+            if error.cause_response_code != "TransactionCanceledException":
+                raise
+            raise _cancelled([reason for reason in error.cancellation_reasons if reason], error) from error
+
+
+def _cancelled(reasons: list[CancellationReason], error: TransactWriteError) -> Exception:
+    codes = {reason.code for reason in reasons}
+    if "ConditionalCheckFailed" not in codes:
+        return CommitConflict() if codes <= _CONFLICTS else error
+    refused = CommitRefused()
+    for image in (reason.raw_item for reason in reasons if reason.raw_item):
+        _note(refused, image)
+    return refused
+
+
+def _note(refused: CommitRefused, image: dict[str, dict[str, str]]) -> None:
+    """Tell by its members what an image is of."""
+    if "transfer_key" not in image:
+        account = items.account(AccountItem.from_raw_data(image))
+        refused.accounts[account.account_id] = account
+        return
+    item = TransferItem.from_raw_data(image)
+    if item.item == items.REVERSAL:
+        refused.reversed_by = item.reversed_by
+    else:
+        refused.record = items.record(item)

@@ -1,0 +1,58 @@
+"""Open one connection to DynamoDB, and tell its refusals from its troubles."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from botocore.exceptions import HTTPClientError
+from pynamodb.connection import Connection
+from pynamodb.exceptions import PynamoDBException
+
+from tallystick.domain.errors import StoreUnavailable
+
+CONNECT_TIMEOUT_S: Final = 1
+READ_TIMEOUT_S: Final = 3
+SDK_RETRIES: Final = 2
+"""Tries of the SDK within one call; it repeats a transaction with the same ClientRequestToken, so none runs twice."""
+
+_TROUBLE: Final = frozenset(
+    {
+        "InternalServerError",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ServiceUnavailable",
+        "ThrottlingException",
+    }
+)
+"""Codes of API_TransactWriteItems (AWS) that mean: not now."""
+
+
+def connect(region: str) -> Connection:
+    """Prepare a connection; nothing is opened before the first call."""
+    return Connection(
+        region=region,
+        connect_timeout_seconds=CONNECT_TIMEOUT_S,
+        read_timeout_seconds=READ_TIMEOUT_S,
+        max_retry_attempts=SDK_RETRIES,
+    )
+
+
+@contextmanager
+def troubles() -> Iterator[None]:
+    """Turn throttling, failures and silence of DynamoDB into one refusal that says: try again.
+
+    Raises:
+        StoreUnavailable: whether anything was written is unknown; the idempotency key tells.
+    """
+    try:
+        yield
+    except PynamoDBException as error:
+        if error.cause_response_code in _TROUBLE or isinstance(error.cause, HTTPClientError):
+            raise _unavailable() from error
+        raise
+    except HTTPClientError as error:
+        raise _unavailable() from error
+
+
+def _unavailable() -> StoreUnavailable:
+    return StoreUnavailable("The ledger did not answer; send the same request with the same Idempotency-Key again.")

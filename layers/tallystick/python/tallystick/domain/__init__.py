@@ -1,0 +1,1 @@
+"""What money, accounts and postings are: pure rules, no input or output."""

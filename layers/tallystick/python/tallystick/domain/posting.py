@@ -1,0 +1,170 @@
+"""Decide whether a movement may happen and what exactly it changes.
+
+Refusals have a fixed precedence: account missing, then status, then funds. (A replay ranks before all of them
+and a stale version is noticed by the store: both are the business of `tallystick.services.ledger`.)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from tallystick.domain.accounts import Account, Entry, Status, is_tallied
+from tallystick.domain.chain import entry_hash
+from tallystick.domain.errors import (
+    AccountNotActive,
+    BalanceLimitExceeded,
+    InsufficientFunds,
+    InvariantViolated,
+    NotFound,
+)
+from tallystick.domain.money import MAX_UNITS, Asset, format_units
+from tallystick.domain.transfers import Claim, Posting, Transfer, TransferKind
+
+MAX_POSTINGS: Final = 40
+"""Two items a guarded account and one or two more stay under the 100 items of one DynamoDB transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Ask for one account to change by signed units."""
+
+    account_id: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Ask for a movement: its legs sum to zero; `reverses` names the transfer that it undoes."""
+
+    claim: Claim
+    kind: TransferKind
+    asset: Asset
+    legs: tuple[Leg, ...]
+    reference: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+    reverses: str | None = None
+
+    @property
+    def accepted_statuses(self) -> frozenset[Status]:
+        """Let what gives money back pass a frozen wallet; customers need an active one."""
+        returns = self.kind is TransferKind.REVERSAL
+        return frozenset({Status.ACTIVE, Status.FROZEN} if returns else {Status.ACTIVE})
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Bring one guarded account from what was seen to what it becomes, with the entry that says so."""
+
+    before: Account
+    after: Account
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Write all of this in one transaction, or nothing."""
+
+    transfer: Transfer
+    changes: tuple[Change, ...]
+    accepted_statuses: frozenset[Status]
+
+
+def plan(order: Order, accounts: Mapping[str, Account], now_ms: int) -> Plan:
+    """Work out what an order changes in the accounts as they were seen.
+
+    All entries carry one time: now, or the millisecond after the newest entry of any account in it, because the
+    clocks of two Lambdas do not agree and an account's entries must not go back in time.
+
+    Raises:
+        NotFound: a wallet does not exist.
+        AccountNotActive: a wallet is frozen or closed and the kind of movement does not pass that.
+        InsufficientFunds: a balance would go below zero.
+        BalanceLimitExceeded: a balance would need more than 38 digits.
+        InvariantViolated: the order is not a movement (a bug): legs do not sum to zero, assets differ.
+    """
+    guarded = [leg for leg in order.legs if not is_tallied(leg.account_id)]
+    _check_order(order)
+    for leg in guarded:
+        if leg.account_id not in accounts:
+            raise NotFound("wallet")
+    for leg in guarded:
+        _check_status(order, accounts[leg.account_id])
+    for leg in guarded:
+        _check_funds(leg, accounts[leg.account_id])
+    time_ms = max(now_ms, *(accounts[leg.account_id].head_time_ms + 1 for leg in guarded))
+    changes = {leg.account_id: _change(order, leg, accounts[leg.account_id], time_ms) for leg in guarded}
+    return Plan(_transfer(order, changes, time_ms), tuple(changes.values()), order.accepted_statuses)
+
+
+def _check_order(order: Order) -> None:
+    ids = {leg.account_id for leg in order.legs}
+    if sum(leg.units for leg in order.legs) != 0 or not all(leg.units for leg in order.legs):
+        raise InvariantViolated("postings must be non-zero and sum to zero")
+    if not len(ids) == len(order.legs) <= MAX_POSTINGS or all(is_tallied(account_id) for account_id in ids):
+        raise InvariantViolated("a movement has distinct accounts, at least one of them guarded, and a bounded number")
+
+
+def _check_status(order: Order, account: Account) -> None:
+    if account.status not in order.accepted_statuses:
+        raise AccountNotActive(account.account_id, account.status)
+    if account.asset.code != order.asset.code or account.asset.scale != order.asset.scale:
+        raise InvariantViolated(f"{account.account_id} does not hold {order.asset}")
+
+
+def _check_funds(leg: Leg, account: Account) -> None:
+    after = account.balance + leg.units
+    if after < 0:
+        available = format_units(account.balance, account.asset.scale)
+        msg = f"Wallet {account.account_id} has {available} {account.asset.code} available."
+        raise InsufficientFunds(
+            msg, account=account.account_id, available=available, asset=account.asset.code, scale=account.asset.scale
+        )
+    if after > MAX_UNITS:
+        raise BalanceLimitExceeded(
+            f"The balance of wallet {account.account_id} would need more than 38 digits.", account=account.account_id
+        )
+
+
+def _change(order: Order, leg: Leg, before: Account, time_ms: int) -> Change:
+    unhashed = Entry(
+        account_id=before.account_id,
+        sequence=before.version + 1,
+        time_ms=time_ms,
+        kind=order.kind,
+        asset=order.asset.code,
+        scale=order.asset.scale,
+        units=leg.units,
+        balance_after=before.balance + leg.units,
+        transfer_id=order.claim.key.transfer_id,
+        previous_hash=before.head_hash,
+    )
+    entry = replace(unhashed, hash=entry_hash(unhashed))
+    after = replace(
+        before,
+        balance=entry.balance_after,
+        version=entry.sequence,
+        head_hash=entry.hash,
+        head_time_ms=entry.time_ms,
+    )
+    return Change(before, after, entry)
+
+
+def _transfer(order: Order, changes: Mapping[str, Change], time_ms: int) -> Transfer:
+    return Transfer(
+        claim=order.claim,
+        kind=order.kind,
+        asset=order.asset.code,
+        scale=order.asset.scale,
+        units=sum(leg.units for leg in order.legs if leg.units > 0),
+        postings=tuple(_posting(leg, changes.get(leg.account_id)) for leg in order.legs),
+        created_at_ms=time_ms,
+        reverses=order.reverses,
+        reference=order.reference,
+        metadata=order.metadata,
+    )
+
+
+def _posting(leg: Leg, change: Change | None) -> Posting:
+    if change is None:
+        return Posting(leg.account_id, leg.units)
+    return Posting(leg.account_id, leg.units, change.before.owner_id, change.after.balance)

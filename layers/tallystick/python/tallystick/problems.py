@@ -1,0 +1,83 @@
+"""Turn every refusal into a problem (RFC 9457), in one place."""
+
+import json
+from http import HTTPStatus
+from typing import Any, Final
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
+
+from tallystick.domain import errors
+
+PROBLEM_TYPE: Final = "urn:tallystick:problem:"
+PROBLEM_JSON: Final = "application/problem+json"
+
+STATUS: Final[dict[type[errors.Refusal], HTTPStatus]] = {
+    errors.Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    errors.Forbidden: HTTPStatus.FORBIDDEN,
+    errors.ServiceLimitExceeded: HTTPStatus.FORBIDDEN,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.MalformedBody: HTTPStatus.BAD_REQUEST,
+    errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.InvalidAmount: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.AssetMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyKeyMissing: HTTPStatus.BAD_REQUEST,
+    errors.IdempotencyKeyInvalid: HTTPStatus.BAD_REQUEST,
+    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IdempotencyKeyVoided: HTTPStatus.CONFLICT,
+    errors.IdempotencyKeyCommitted: HTTPStatus.CONFLICT,
+    errors.AccountNotActive: HTTPStatus.CONFLICT,
+    errors.InsufficientFunds: HTTPStatus.CONFLICT,
+    errors.BalanceLimitExceeded: HTTPStatus.CONFLICT,
+    errors.WalletNotEmpty: HTTPStatus.CONFLICT,
+    errors.NotReversible: HTTPStatus.CONFLICT,
+    errors.AlreadyReversed: HTTPStatus.CONFLICT,
+    errors.InvalidCredentials: HTTPStatus.UNAUTHORIZED,
+    errors.EmailNotConfirmed: HTTPStatus.FORBIDDEN,
+    errors.EmailRegistered: HTTPStatus.CONFLICT,
+    errors.LoginStepRequired: HTTPStatus.FORBIDDEN,
+    errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.TooMuchContention: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+"""The one table from refusals to statuses; a test walks every refusal through it."""
+
+_NOT_AN_AMOUNT: Final = 'An amount is a decimal string such as "12.34", not a number.'
+_INTERNAL_ERROR: Final = {
+    "code": "internal-error",
+    "title": "Something went wrong on our side",
+    "detail": "The request may or may not have been carried out; send it again with the same Idempotency-Key.",
+}
+
+
+def problem(refusal: errors.Refusal, request_id: str) -> Response[str]:
+    """Describe a refusal as RFC 9457 asks for."""
+    headers = {"Retry-After": str(refusal.retry_after_s)} if isinstance(refusal, errors.Busy) else {}
+    facts = {"code": refusal.code, "title": refusal.title, "detail": refusal.detail, **refusal.members}
+    return _problem(STATUS[type(refusal)], facts, request_id, headers)
+
+
+def _problem(status: int, facts: dict[str, Any], request_id: str, headers: dict[str, Any]) -> Response[str]:
+    code = facts.pop("code")
+    instance = f"urn:tallystick:request:{request_id}"
+    body = json.dumps({"type": PROBLEM_TYPE + code, "status": status, "instance": instance, **facts})
+    return Response(status_code=status, content_type=PROBLEM_JSON, body=body, headers=headers)
+
+
+def invalid(error: RequestValidationError) -> errors.Refusal:
+    """Translate pydantic's faults; a fault in an amount is named as such."""
+    faults = [_fault(fault["loc"], fault["msg"]) for fault in error.errors()]
+    amounts = [fault for fault in faults if fault.get("pointer") == "/amount" and fault["detail"] != "Field required"]
+    return errors.InvalidAmount(_NOT_AN_AMOUNT) if amounts else errors.InvalidRequest(faults)
+
+
+def _fault(location: tuple[str | int, ...], message: str) -> dict[str, str]:
+    where, *members = location
+    if where == "body":
+        return {"detail": message, "pointer": "".join(f"/{member}" for member in members)}
+    return {"detail": message, "parameter": ".".join(map(str, members))}
+
+
+def internal_error(request_id: str) -> Response[str]:
+    """Describe a fault of ours without telling anything about it."""
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, dict(_INTERNAL_ERROR), request_id, {})

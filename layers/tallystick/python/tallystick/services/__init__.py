@@ -1,0 +1,1 @@
+"""Use cases: they decide with the domain and act through the ports."""

@@ -1,0 +1,48 @@
+"""Show what happened in a wallet, and its balance as of any time."""
+
+from dataclasses import dataclass
+
+from tallystick.domain.accounts import Account, Entry
+from tallystick.domain.callers import Caller, Role
+from tallystick.domain.errors import NotFound
+from tallystick.services.ports import Page, StatementQuery, Statements, Wallets
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """State a balance in units, and how many entries it counts."""
+
+    account: Account
+    units: int
+    sequence: int
+
+
+def entries(*, wallets: Wallets, statements: Statements, caller: Caller, query: StatementQuery) -> Page[Entry]:
+    """List a wallet's entries to its owner and to ADMIN, newest first.
+
+    Raises:
+        NotFound: no such wallet, or somebody else's.
+    """
+    _visible(wallets, caller, query.account_id)
+    return statements.entries(query)
+
+
+def balance(*, wallets: Wallets, statements: Statements, caller: Caller, wallet_id: str, at_ms: int | None) -> Balance:
+    """State the balance now, or after the last entry not later than a time. For the owner and ADMIN.
+
+    Raises:
+        NotFound: no such wallet, or somebody else's.
+    """
+    account = _visible(wallets, caller, wallet_id)
+    if at_ms is None:
+        return Balance(account, account.balance, account.version)
+    entry = statements.entry_at(wallet_id, at_ms)
+    return Balance(account, entry.balance_after, entry.sequence) if entry else Balance(account, 0, 0)
+
+
+def _visible(wallets: Wallets, caller: Caller, wallet_id: str) -> Account:
+    account = wallets.get(wallet_id)
+    if account is None:
+        raise NotFound("wallet")
+    caller.require_sight("wallet", account.owner_id, Role.ADMIN)
+    return account

@@ -1,0 +1,108 @@
+"""Build what the functions use, lazily and once a process; nothing is read or opened at import."""
+
+import os
+import secrets
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tallystick.adapters.clock import now_ms, pause
+from tallystick.services.ledger import Ledger
+from tallystick.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from pynamodb.connection import Connection
+
+    from tallystick.services.ports import Alerts, Identity, Statements, Wallets
+
+__all__ = ["alerts", "identity", "ledger", "new_wallet_id", "now_ms", "ready", "settings", "statements", "wallets"]
+
+
+@cache
+def settings() -> Settings:
+    """Read the environment."""
+    return read_settings()
+
+
+@cache
+def ledger() -> Ledger:
+    """Connect the ledger to its tables.
+
+    Raises:
+        ConfigurationError: a table's name is missing.
+    """
+    from tallystick.adapters.dynamo.book import DynamoBook
+
+    settings().require("accounts_table", "entries_table", "transfers_table")
+    return Ledger(
+        book=DynamoBook(_connection()),
+        pause=pause,
+        service_limits=settings().service_limits,
+    )
+
+
+@cache
+def wallets() -> "Wallets":
+    """Connect to the accounts."""
+    from tallystick.adapters.dynamo.wallets import DynamoWallets
+
+    settings().require("accounts_table")
+    _connection()
+    return DynamoWallets()
+
+
+@cache
+def statements() -> "Statements":
+    """Connect to the entries."""
+    from tallystick.adapters.dynamo.statements import DynamoStatements
+
+    settings().require("entries_table")
+    _connection()
+    return DynamoStatements()
+
+
+@cache
+def identity() -> "Identity":
+    """Connect to the user pool."""
+    from tallystick.adapters.cognito import CognitoIdentity
+
+    (client_id,) = settings().require("user_pool_client_id")
+    return CognitoIdentity(client_id, _region())
+
+
+@cache
+def alerts() -> "Alerts":
+    """Connect to the topic that reaches people."""
+    from tallystick.adapters.alerts import SnsAlerts
+
+    (topic_arn,) = settings().require("alerts_topic_arn")
+    return SnsAlerts(topic_arn, _region())
+
+
+def ready() -> dict[str, bool]:
+    """Try each table with one consistent read of an item that is not there."""
+    from tallystick.adapters.dynamo.readiness import answering
+
+    settings().require("accounts_table", "entries_table", "transfers_table")
+    _connection()
+    return answering()
+
+
+def new_wallet_id() -> str:
+    """Make an id that cannot be guessed."""
+    return f"wal_{secrets.token_hex(16)}"
+
+
+@cache
+def _connection() -> "Connection":
+    """Open one connection for all tables that the function has a name for."""
+    from tallystick.adapters.dynamo.connection import connect
+    from tallystick.adapters.dynamo.tables import TableNames, bind
+
+    connection = connect(_region())
+    names = settings()
+    bind(TableNames(names.accounts_table, names.entries_table, names.transfers_table), connection)
+    return connection
+
+
+def _region() -> str:
+    return os.environ["AWS_REGION"]
