@@ -3,13 +3,52 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 UV := UV_SYSTEM_CERTS=1 VIRTUAL_ENV=$(VENV) $(BIN)/uv
-SYNC := $(UV) pip sync -q --require-hashes --link-mode=copy
+INSTALL := $(UV) pip install -q --require-hashes --link-mode=copy -r
+EDITABLE := $(UV) pip install -q --no-deps --no-build-isolation -e .
 
-$(BIN)/uv:
+.PHONY: demo test lint types layers openapi lock clean
+
+demo: $(VENV)/.local  ## deploy to the embedded local cloud and move money
+	$(BIN)/tallystick demo
+
+test: lint types layers  ## run every check
+	$(BIN)/pytest -q -n 2 --dist loadgroup --cov --cov-report term
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+layers: $(VENV)/.dev
+	$(BIN)/lint-imports --no-cache
+
+openapi: $(VENV)/.dev  ## write the contract anew from the code
+	$(BIN)/tallystick openapi
+
+lock: $(BIN)/uv  ## pin every requirement anew, with hashes and without the names of hosts
+	$(COMPILE) --extra local --extra dev -o requirements/dev.txt
+	$(COMPILE) --extra local -c requirements/dev.txt -o requirements/local.txt
+	$(COMPILE) -c requirements/dev.txt -o layers/dependencies/requirements.txt
+
+clean:
+	rm -rf $(VENV) build cdk.out
+
+COMPILE := $(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
+
+$(BIN)/uv: requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed; set PYTHON=...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --require-hashes -r requirements/bootstrap.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/.local: $(BIN)/uv requirements/local.txt pyproject.toml
+	$(INSTALL) requirements/local.txt
+	$(EDITABLE)
+	@touch $@
 
 $(VENV)/.dev: $(BIN)/uv requirements/dev.txt pyproject.toml
-	$(SYNC) requirements/dev.txt
-	$(UV) pip install -q --no-deps --no-build-isolation -e .
-	touch $@
+	$(INSTALL) requirements/dev.txt
+	$(EDITABLE)
+	@touch $@ $(VENV)/.local

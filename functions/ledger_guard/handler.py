@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from aws_lambda_powertools import Tracer
+from aws_lambda_powertools import Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tallystick import wiring
-from tallystick.observability import logger, metrics
+from tallystick.observability import logger
 from tallystick.services import tampering
 from tallystick.services.ports import StreamChange
 
+metrics = Metrics()
 tracer = Tracer()
 
 

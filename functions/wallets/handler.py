@@ -8,7 +8,7 @@ from functions.wallets.schema import ReasonRequest, WalletPage, WalletRequest, W
 from tallystick import http, paging, wiring
 from tallystick.services import wallets
 
-CURSOR = re.compile(r"[0-9TZ:.-]{24}")
+CURSOR = re.compile(r"[0-9TZ:.-]{24}#\w{1,64}")
 
 app = http.build_app()
 

@@ -164,8 +164,8 @@ def _matchable(event: dict[str, Any]) -> str:
     key = (event.get("pathParameters") or {}).get("key")
     if key is None:
         return path
-    stem, ending = (key[: -len(_VOID)], _VOID) if key.endswith(_VOID) else (key, "")
-    return f"{_KEY_PATH}{quote(stem, safe='')}{ending}"
+    ending = _VOID if event["requestContext"]["http"]["method"] == "POST" and key.endswith(_VOID) else ""
+    return f"{_KEY_PATH}{quote(key.removesuffix(ending), safe='')}{ending}"
 
 
 def _rendered(response: Response[str]) -> dict[str, Any]:

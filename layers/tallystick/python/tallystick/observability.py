@@ -1,6 +1,5 @@
-"""Write one structured line a request, and metrics that alarms watch."""
+"""Write structured lines; metrics and traces are imported only by the functions that use them."""
 
-from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools import Logger
 
 logger = Logger()
-metrics = Metrics()

@@ -9,6 +9,7 @@ import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from tallystick.domain.errors import (
     EmailNotConfirmed,
@@ -118,7 +119,7 @@ def _refusals() -> Iterator[None]:
         if refusal is None:
             raise
         raise refusal from error
-    except HTTPClientError as error:
+    except (HTTPClientError, BotoConnectionError) as error:
         raise StoreUnavailable(_UNAVAILABLE[1]) from error
 
 

@@ -70,7 +70,7 @@ def transfer(*, ledger: Ledger, caller: Caller, claim: Claim, request: WalletTra
         source = _existing(accounts, request.source)
         caller.require_sight("wallet", source.owner_id, Role.SERVICE)
         destination = _existing(accounts, request.destination)
-        if source.asset.code != destination.asset.code:
+        if source.asset != destination.asset:
             raise AssetMismatch(f"The source holds {source.asset.code}, the destination {destination.asset.code}.")
         units = parse_amount(request.amount, source.asset)
         if not caller.owns(source.owner_id):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.exceptions import HTTPClientError
 from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException
@@ -26,6 +27,9 @@ _TROUBLE: Final = frozenset(
 )
 """Codes of API_TransactWriteItems (AWS) that mean: not now."""
 
+SILENCE: Final = (HTTPClientError, BotoConnectionError)
+"""What the SDK raises when there is no answer: refused, reset, timed out."""
+
 
 def connect(region: str) -> Connection:
     """Prepare a connection; nothing is opened before the first call."""
@@ -47,10 +51,10 @@ def troubles() -> Iterator[None]:
     try:
         yield
     except PynamoDBException as error:
-        if error.cause_response_code in _TROUBLE or isinstance(error.cause, HTTPClientError):
+        if error.cause_response_code in _TROUBLE or isinstance(error.cause, SILENCE):
             raise _unavailable() from error
         raise
-    except HTTPClientError as error:
+    except SILENCE as error:
         raise _unavailable() from error
 
 

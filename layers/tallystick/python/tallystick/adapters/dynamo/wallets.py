@@ -38,18 +38,18 @@ class DynamoWallets:
     def owned_by(self, owner_id: str, limit: int, after: str | None) -> Page[Account]:
         """Ask the index for ids, then read the accounts themselves consistently."""
         with troubles():
-            found = list(
-                AccountItem.owner_index.query(
-                    owner_id,
-                    AccountItem.created_at < after if after else None,
-                    scan_index_forward=False,
-                    limit=limit + 1,
-                    page_size=limit + 1,
-                )
+            query = AccountItem.owner_index.query(
+                owner_id,
+                scan_index_forward=False,
+                limit=limit + 1,
+                page_size=limit + 1,
+                last_evaluated_key=_start_key(owner_id, after) if after else None,
             )
-            stored = {item.account_id: item for item in _read([item.account_id for item in found[:limit]])}
-        accounts = [items.account(stored[item.account_id]) for item in found[:limit]]
-        return Page(accounts, found[limit - 1].created_at if len(found) > limit else None)
+            found = list(query)
+            listed = [item.account_id for item in found[:limit]]
+            stored = {item.account_id: item for item in _read(listed)}
+        accounts = [items.account(stored[account_id]) for account_id in listed]
+        return Page(accounts, _position(found[limit - 1]) if len(found) > limit else None)
 
     def change_status(self, change: StatusChange) -> tuple[bool, Account]:
         """Set the status under the condition that the change states."""
@@ -74,6 +74,16 @@ class DynamoWallets:
         if account is None:
             raise InvariantViolated(f"{account_id} was there and is gone, though accounts are never deleted")
         return account
+
+
+def _position(item: AccountItem) -> str:
+    """Tell wallets of one millisecond apart by their ids."""
+    return f"{item.created_at}#{item.account_id}"
+
+
+def _start_key(owner_id: str, position: str) -> dict[str, dict[str, str]]:
+    created_at, _, account_id = position.partition("#")
+    return {"owner_id": {"S": owner_id}, "created_at": {"S": created_at}, "account_id": {"S": account_id}}
 
 
 def _read(account_ids: list[str]) -> list[AccountItem]:

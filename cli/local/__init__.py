@@ -1,0 +1,1 @@
+"""The local cloud: the same CDK application, deployed to an AWS emulator on this machine."""

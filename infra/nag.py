@@ -1,0 +1,131 @@
+"""Check the app against cdk-nag's rules, and name each finding that is accepted, with the reason."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from aws_cdk import Acknowledgment, App, Stack, Validations
+from cdk_nag import AwsSolutionsChecks, ServerlessChecks
+from constructs import IConstruct
+
+from infra.constructs.function import construct_id_of
+from infra.routes import API_FUNCTIONS, ROUTES
+from infra.stage import Stage
+
+GUARD = "Guard/LedgerGuard"
+FUNCTIONS = (*(f"Functions/{construct_id_of(name)}" for name in API_FUNCTIONS), GUARD)
+
+
+class Finding(NamedTuple):
+    """Name one rule that one resource does not meet."""
+
+    path: str
+    rule: str
+
+
+def check(app: App) -> None:
+    """Let synthesis fail on every finding that is not acknowledged."""
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app), ServerlessChecks(app))
+
+
+def acknowledge(stack: Stack, stage: Stage) -> None:
+    """Accept exactly the findings of `accepted`; a resource that is no longer there is an error."""
+    for finding, reason in accepted(stage).items():
+        pack = finding.rule.partition("-")[0]
+        Validations.of(_at(stack, finding.path)).acknowledge(
+            Acknowledgment(id=f"{pack}::{finding.rule}", reason=reason)
+        )
+
+
+def accepted(stage: Stage) -> dict[Finding, str]:
+    """Give the reason for each finding that stays."""
+    reasons = dict(_of_every_stage())
+    if stage.is_local:
+        reasons |= dict(_of_tables_on_this_machine())
+    if stage.alarm_email is not None:
+        mail = Finding(f"Alerts/Topic/{stage.alarm_email}/Resource", "Serverless-SNSRedrivePolicy")
+        reasons[mail] = "A mail that cannot be delivered is no use in a queue; the alarm itself stays visible."
+    return reasons
+
+
+def _of_every_stage() -> Iterator[tuple[Finding, str]]:
+    yield from _of_identity()
+    yield from _of_public_routes()
+    for path in FUNCTIONS:
+        yield from _of_function(path)
+    yield from _of_guard()
+
+
+def _of_identity() -> Iterator[tuple[Finding, str]]:
+    users = "Identity/Users/Resource"
+    yield (
+        Finding(users, "AwsSolutions-COG2"),
+        "Sign-in is by password through the API's own routes, which do not take a second factor yet.",
+    )
+    yield (
+        Finding(users, "AwsSolutions-COG8"),
+        "The Plus plan is paid per user for threat protection; a deployment that wants it changes the plan.",
+    )
+
+
+def _of_public_routes() -> Iterator[tuple[Finding, str]]:
+    for route in ROUTES:
+        if route.public:
+            path = f"Api/Http/{route.method}{route.path.replace('/', '--')}/Resource"
+            yield Finding(path, "AwsSolutions-APIG4"), _why_public(route.function)
+    yield (
+        Finding("Api/Fallback/Resource", "AwsSolutions-APIG4"),
+        "It answers 404 to what matches no route, and reads nothing.",
+    )
+
+
+def _why_public(function: str) -> str:
+    return {
+        "auth": "A caller comes here to get a token, and has none yet.",
+        "health": "Monitors ask without a token; the answer says up or down and shows no data.",
+        "docs": "The description of the API is public and the same for everyone.",
+    }[function]
+
+
+def _of_function(path: str) -> Iterator[tuple[Finding, str]]:
+    function = f"{path}/Function/Resource"
+    supported = "Python 3.13 is what the layers are compiled for; a newer runtime is taken when all packages have it."
+    yield Finding(function, "AwsSolutions-L1"), supported
+    yield Finding(function, "Serverless-LambdaLatestVersion"), supported
+    yield (
+        Finding(function, "Serverless-LambdaDLQ"),
+        "A dead letter queue serves asynchronous invocations; this stream consumer has a failure queue instead."
+        if path == GUARD
+        else "A dead letter queue serves asynchronous invocations; API Gateway waits for this one's answer.",
+    )
+    yield (
+        Finding(f"{path}/Role/DefaultPolicy/Resource", "AwsSolutions-IAM5[Resource::*]"),
+        "Trace segments belong to no resource, so X-Ray's two write actions take none but *.",
+    )
+
+
+def _of_guard() -> Iterator[tuple[Finding, str]]:
+    for table in ("DataEntries4C856FF0", "DataTransfersC5E8E92F"):
+        yield (
+            Finding(f"{GUARD}/Role/DefaultPolicy/Resource", f"AwsSolutions-IAM5[Resource::<{table}.Arn>/stream/*]"),
+            "ListStreams is asked of a table, whose streams have no other common name.",
+        )
+    for rule in ("AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy"):
+        yield (
+            Finding("Guard/Failures/Resource", rule),
+            "It is itself where failures end: nothing consumes it, and an alarm watches it.",
+        )
+
+
+def _of_tables_on_this_machine() -> Iterator[tuple[Finding, str]]:
+    for table in ("Accounts", "Entries", "Transfers"):
+        yield (
+            Finding(f"Data/{table}/Resource", "AwsSolutions-DDB3"),
+            "The local cloud is thrown away; staging and production have point-in-time recovery.",
+        )
+
+
+def _at(stack: Stack, path: str) -> IConstruct:
+    construct: IConstruct = stack
+    for name in path.split("/"):
+        construct = construct.node.find_child(name)
+    return construct

@@ -1,0 +1,53 @@
+"""Name every function, and every HTTP route that one answers: plain data, importable without the CDK."""
+
+from typing import NamedTuple
+
+
+class Route(NamedTuple):
+    """Bind one route of the HTTP API to a function; a public one is reached without a token."""
+
+    method: str
+    path: str
+    function: str
+    public: bool = False
+
+    @property
+    def key(self) -> str:
+        """Spell the route the way API Gateway and the emulator key it."""
+        return f"{self.method} {self.path}"
+
+
+ROUTES: tuple[Route, ...] = (
+    Route("POST", "/v1/auth/register", "auth", public=True),
+    Route("POST", "/v1/auth/confirm", "auth", public=True),
+    Route("POST", "/v1/auth/login", "auth", public=True),
+    Route("POST", "/v1/auth/refresh", "auth", public=True),
+    Route("POST", "/v1/auth/logout", "auth", public=True),
+    Route("POST", "/v1/wallets", "wallets"),
+    Route("GET", "/v1/wallets", "wallets"),
+    Route("GET", "/v1/wallets/{wallet_id}", "wallets"),
+    Route("POST", "/v1/wallets/{wallet_id}/freeze", "wallets"),
+    Route("POST", "/v1/wallets/{wallet_id}/unfreeze", "wallets"),
+    Route("POST", "/v1/wallets/{wallet_id}/close", "wallets"),
+    Route("POST", "/v1/wallets/{wallet_id}/credit", "credit"),
+    Route("POST", "/v1/wallets/{wallet_id}/debit", "debit"),
+    Route("GET", "/v1/wallets/{wallet_id}/entries", "statements"),
+    Route("GET", "/v1/wallets/{wallet_id}/balance", "statements"),
+    Route("POST", "/v1/transfers", "transfers"),
+    Route("GET", "/v1/transfers/{transfer_id}", "transfers"),
+    Route("POST", "/v1/transfers/{transfer_id}/reverse", "transfers"),
+    Route("GET", "/v1/idempotency/{key+}", "transfers"),
+    Route("POST", "/v1/idempotency/{key+}", "transfers"),
+    Route("GET", "/health", "health", public=True),
+    Route("GET", "/ready", "health", public=True),
+    Route("GET", "/openapi.json", "docs", public=True),
+    Route("GET", "/docs", "docs", public=True),
+    Route("GET", "/v1/assets", "docs", public=True),
+)
+
+# What matches no route goes here, so that a 404 is a problem document of ours and not API Gateway's.
+FALLBACK_FUNCTION = "docs"
+
+API_FUNCTIONS: tuple[str, ...] = tuple(dict.fromkeys(route.function for route in ROUTES))
+STREAM_FUNCTION = "ledger_guard"
+FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION)

@@ -1,0 +1,127 @@
+"""Each function may do what it does, and nothing else."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from infra.routes import FUNCTIONS
+from tests.infra.synthesis import Synthesis, readable, render
+
+IN_TRANSACTION = {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": "TransactWriteItems"}}
+APPEND_ONLY = ("DataEntries", "DataTransfers")
+
+TRACING = {"xray:PutTelemetryRecords on *", "xray:PutTraceSegments on *"}
+POSTING = {
+    "dynamodb:GetItem on DataAccounts.Arn",
+    "dynamodb:GetItem on DataTransfers.Arn",
+    "dynamodb:PutItem on DataEntries.Arn in a transaction",
+    "dynamodb:PutItem on DataTransfers.Arn in a transaction",
+    "dynamodb:UpdateItem on DataAccounts.Arn in a transaction",
+}
+# Beside tracing and the function's own log group, which all have.
+EXPECTED: dict[str, set[str]] = {
+    "wallets": {
+        "dynamodb:BatchGetItem on DataAccounts.Arn",
+        "dynamodb:GetItem on DataAccounts.Arn",
+        "dynamodb:PutItem on DataAccounts.Arn",
+        "dynamodb:Query on DataAccounts.Arn/index/owner-index",
+        "dynamodb:UpdateItem on DataAccounts.Arn",
+    },
+    "credit": POSTING,
+    "debit": POSTING,
+    "transfers": POSTING | {"dynamodb:BatchGetItem on DataAccounts.Arn"},
+    "statements": {"dynamodb:GetItem on DataAccounts.Arn", "dynamodb:Query on DataEntries.Arn"},
+    "auth": set(),
+    "health": {
+        "dynamodb:GetItem on DataAccounts.Arn",
+        "dynamodb:GetItem on DataEntries.Arn",
+        "dynamodb:GetItem on DataTransfers.Arn",
+    },
+    "docs": set(),
+    "ledger_guard": {
+        "dynamodb:DescribeStream on DataEntries.StreamArn",
+        "dynamodb:DescribeStream on DataTransfers.StreamArn",
+        "dynamodb:GetRecords on DataEntries.StreamArn",
+        "dynamodb:GetRecords on DataTransfers.StreamArn",
+        "dynamodb:GetShardIterator on DataEntries.StreamArn",
+        "dynamodb:GetShardIterator on DataTransfers.StreamArn",
+        "dynamodb:ListStreams on DataEntries.Arn/stream/*",
+        "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
+        "kms:Decrypt on AlertsKey.Arn",
+        "kms:GenerateDataKey on AlertsKey.Arn",
+        "sns:Publish on AlertsTopic",
+        "sqs:SendMessage on GuardFailures.Arn",
+    },
+}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_is_granted_exactly_what_it_uses(synthesis: Synthesis, name: str) -> None:
+    """Compare actions, resources and conditions, whole."""
+    function = synthesis.functions()[name]
+    logs = render(function["LoggingConfig"]["LogGroup"])
+    own_logs = {f"logs:CreateLogStream on {logs}.Arn", f"logs:PutLogEvents on {logs}.Arn"}
+
+    assert set(grants(synthesis, role_of(function))) == EXPECTED[name] | TRACING | own_logs
+
+
+def test_every_function_has_a_role_of_its_own(synthesis: Synthesis) -> None:
+    """A shared role would grant one function what another needs."""
+    roles = [role_of(function) for function in synthesis.functions().values()]
+
+    assert sorted(set(roles)) == sorted(roles)
+    assert set(roles) == set(synthesis.resources("AWS::IAM::Role"))
+
+
+def test_roles_have_no_other_policies_and_only_lambda_takes_them(synthesis: Synthesis) -> None:
+    """A managed or inline policy would be a grant that the table above does not show."""
+    for role in synthesis.properties("AWS::IAM::Role").values():
+        assert set(role) == {"AssumeRolePolicyDocument"}
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "lambda.amazonaws.com"}
+    assert synthesis.resources("AWS::IAM::ManagedPolicy") == {}
+
+
+def test_history_can_only_be_appended_to(synthesis: Synthesis) -> None:
+    """No role at all updates, deletes, batch-writes or runs PartiQL on entries and transfers."""
+    harmless = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "xray:PutTelemetryRecords"}
+    harmless |= {"xray:PutTraceSegments", "dynamodb:DescribeStream", "dynamodb:GetRecords"}
+    harmless |= {"dynamodb:GetShardIterator", "dynamodb:ListStreams"}
+    for role in synthesis.resources("AWS::IAM::Role"):
+        for grant in grants(synthesis, role):
+            action, _, resource = grant.partition(" on ")
+            if resource.startswith((*APPEND_ONLY, "*")):
+                assert action in harmless
+                assert action != "dynamodb:PutItem" or grant.endswith(" in a transaction")
+
+
+def grants(synthesis: Synthesis, role: str) -> Iterator[str]:
+    """Write out what a role is granted, one action on one resource a line."""
+    for policy in synthesis.properties("AWS::IAM::Policy").values():
+        if role in [render(attached) for attached in policy["Roles"]]:
+            for statement in policy["PolicyDocument"]["Statement"]:
+                assert set(statement) <= {"Action", "Condition", "Effect", "Resource"}
+                assert statement["Effect"] == "Allow"
+                for action in as_list(statement["Action"]):
+                    for resource in as_list(statement["Resource"]):
+                        yield f"{action} on {render(resource)}{condition_of(statement)}"
+
+
+def condition_of(statement: dict[str, Any]) -> str:
+    """Write out the condition of a statement."""
+    condition = statement.get("Condition")
+    if condition is None:
+        return ""
+    return " in a transaction" if condition == IN_TRANSACTION else f" when {condition}"
+
+
+def role_of(function: dict[str, Any]) -> str:
+    """Name the role of a function."""
+    logical_id: str = function["Role"]["Fn::GetAtt"][0]
+    return readable(logical_id)
+
+
+def as_list(value: object) -> list[object]:
+    """Undo the shorthand of policies for lists of one."""
+    return value if isinstance(value, list) else [value]
