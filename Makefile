@@ -9,7 +9,7 @@ EDITABLE := $(UV) pip install -q --no-deps --no-build-isolation -e .
 .PHONY: demo test lint types layers openapi lock clean
 
 demo: $(VENV)/.local  ## deploy to the embedded local cloud and move money
-	$(BIN)/tallystick demo
+	$(BIN)/tallystick demo $(if $(KEEP),--keep)
 
 test: lint types layers  ## run every check
 	$(BIN)/pytest -q -n 2 --dist loadgroup --cov --cov-report term

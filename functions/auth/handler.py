@@ -44,7 +44,7 @@ def refresh(body: RefreshTokenRequest) -> Response[TokensView]:
 
 
 @app.post("/v1/auth/logout", status_code=204, tags=["auth"])
-def logout(body: RefreshTokenRequest) -> Response[None]:
+def logout(body: RefreshTokenRequest) -> Response[str]:
     """End a refresh token."""
     wiring.identity().logout(body.refresh_token)
     return http.no_content()

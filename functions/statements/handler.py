@@ -12,7 +12,7 @@ from tallystick.domain.transfers import TransferKind
 from tallystick.services import statements
 from tallystick.services.ports import StatementQuery
 
-CURSOR = re.compile(r"[0-9]{1,15}")
+CURSOR = re.compile(r"[0-9]{1,14}")
 
 app = http.build_app()
 

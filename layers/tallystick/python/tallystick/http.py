@@ -62,12 +62,14 @@ def lambda_handler(app: APIGatewayHttpResolver) -> Handler:
 
     def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         started = time.perf_counter()
-        answer = _answer(app, event, context)
-        request = event["requestContext"]
-        answer["headers"] = {**SECURITY_HEADERS, "x-request-id": request["requestId"], **answer["headers"]}
-        logger.info(
+        request_id = event["requestContext"]["requestId"]
+        answer, fault = _answer(app, event, context)
+        answer["headers"] = {**SECURITY_HEADERS, "x-request-id": request_id, **answer["headers"]}
+        write = logger.error if fault else logger.info
+        write(
             "request",
-            request_id=request["requestId"],
+            exc_info=fault,
+            request_id=request_id,
             route=event.get("routeKey"),
             status=answer["statusCode"],
             caller=_claims(event).get("sub"),
@@ -126,29 +128,31 @@ def document(content_type: str, content: str, headers: dict[str, Any] | None = N
     return Response(status_code=HTTPStatus.OK, content_type=content_type, body=content, headers=headers)
 
 
-def no_content() -> Response[None]:
+def no_content() -> Response[str]:
     """Answer 204."""
-    return Response(status_code=HTTPStatus.NO_CONTENT, body=None)
+    return Response(status_code=HTTPStatus.NO_CONTENT, body="")
 
 
 def _response(status: HTTPStatus, view: Body, headers: dict[str, str] | None = None) -> Response[Body]:
     return Response(status_code=status, content_type="application/json", body=view, headers=dict(headers or {}))
 
 
-def _answer(app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+def _answer(
+    app: APIGatewayHttpResolver, event: dict[str, Any], context: LambdaContext
+) -> tuple[dict[str, Any], Exception | None]:
+    """Answer whatever comes, and give what nobody expected to the log."""
+    request_id = event["requestContext"]["requestId"]
     try:
-        return app.resolve(_guarded(event), context)
+        return app.resolve(_guarded(event), context), None
     except errors.Refusal as refusal:
-        return _rendered(problem(refusal, event["requestContext"]["requestId"]))
-    except Exception:  # noqa: BLE001 (the last resort: API Gateway would show the exception's text)
-        request_id = event["requestContext"]["requestId"]
-        logger.exception("a request failed", request_id=request_id)
-        return _rendered(internal_error(request_id))
+        return _rendered(problem(refusal, request_id)), None
+    except Exception as fault:  # noqa: BLE001 (the last resort: API Gateway would show the exception's text)
+        return _rendered(internal_error(request_id)), fault
 
 
 def _guarded(event: dict[str, Any]) -> dict[str, Any]:
     """Hand the resolver a body that it cannot stumble over and a path that it can match."""
-    posted = event["requestContext"]["http"]["method"] == "POST"
+    posted = event["requestContext"]["http"]["method"] == "POST" and event["routeKey"] != "$default"
     return {
         **event,
         "rawPath": _matchable(event),
@@ -159,11 +163,15 @@ def _guarded(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _matchable(event: dict[str, Any]) -> str:
-    """Encode an idempotency key in the path, which may hold any printable character, slashes too."""
+    """Encode an idempotency key in the path, which may hold any printable character, slashes too.
+
+    An HTTP API decodes every escape but that of the percent sign itself.
+    """
     path: str = event["rawPath"]
     key = (event.get("pathParameters") or {}).get("key")
     if key is None:
         return path
+    key = key.replace("%25", "%")
     ending = _VOID if event["requestContext"]["http"]["method"] == "POST" and key.endswith(_VOID) else ""
     return f"{_KEY_PATH}{quote(key.removesuffix(ending), safe='')}{ending}"
 

@@ -66,9 +66,10 @@ def _problem(status: int, facts: dict[str, Any], request_id: str, headers: dict[
 
 def invalid(error: RequestValidationError) -> errors.Refusal:
     """Translate pydantic's faults; a fault in an amount is named as such."""
-    faults = [_fault(fault["loc"], fault["msg"]) for fault in error.errors()]
-    amounts = [fault for fault in faults if fault.get("pointer") == "/amount" and fault["detail"] != "Field required"]
-    return errors.InvalidAmount(_NOT_AN_AMOUNT) if amounts else errors.InvalidRequest(faults)
+    faults = error.errors()
+    if any(fault["loc"] == ("body", "amount") and fault["type"] == "string_type" for fault in faults):
+        return errors.InvalidAmount(_NOT_AN_AMOUNT)
+    return errors.InvalidRequest([_fault(fault["loc"], fault["msg"]) for fault in faults])
 
 
 def _fault(location: tuple[str | int, ...], message: str) -> dict[str, str]:

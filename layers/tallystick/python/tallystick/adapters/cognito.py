@@ -36,11 +36,13 @@ _REFUSALS: Final[dict[str, tuple[type[Refusal], str]]] = {
     "RefreshTokenReuseException": _WRONG,
     "CodeMismatchException": _WRONG_CODE,
     "ExpiredCodeException": _WRONG_CODE,
+    "PasswordResetRequiredException": (LoginStepRequired, "The password has to be reset first."),
     "UserNotConfirmedException": (EmailNotConfirmed, "Confirm the address with the code that was sent to it."),
     "UsernameExistsException": (EmailRegistered, "This address has an account; log in instead."),
     "TooManyRequestsException": _TOO_MANY,
     "LimitExceededException": _TOO_MANY,
     "TooManyFailedAttemptsException": _TOO_MANY,
+    "CodeDeliveryFailureException": _UNAVAILABLE,
     "InternalErrorException": _UNAVAILABLE,
     "ServiceUnavailable": _UNAVAILABLE,
 }

@@ -160,14 +160,14 @@ class IdempotencyKeyCommitted(Refusal):
 
 
 class AccountNotActive(Refusal):
-    """The wallet is frozen or closed; carries `status`."""
+    """The wallet is frozen or closed; carries `account_status`."""
 
     code = "account-not-active"
     title = "The wallet is not active"
 
     def __init__(self, account_id: str, status: str) -> None:
         """Name the wallet and its status."""
-        super().__init__(f"Wallet {account_id} is {status}.", account=account_id, status=status)
+        super().__init__(f"Wallet {account_id} is {status}.", account=account_id, account_status=status)
 
 
 class InsufficientFunds(Refusal):

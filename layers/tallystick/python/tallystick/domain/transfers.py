@@ -1,5 +1,6 @@
 """Movements of money, the keys that make each happen once, and what is kept of them."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
@@ -9,6 +10,7 @@ from tallystick.domain.errors import IdempotencyKeyInvalid
 
 MAX_KEY_LENGTH: Final = 255
 TRANSFER_PREFIX: Final = "trf_"
+TRANSFER_ID: Final = re.compile(r"trf_[0-9a-f]{64}")
 
 
 class TransferKind(StrEnum):

@@ -10,6 +10,7 @@ from tallystick.domain.money import Asset, parse_amount
 from tallystick.domain.posting import Leg, Order
 from tallystick.domain.transfers import (
     REVERSIBLE,
+    TRANSFER_ID,
     TRANSFER_PREFIX,
     Claim,
     Transfer,
@@ -118,7 +119,7 @@ def get_transfer(*, book: Book, caller: Caller, transfer_id: str) -> tuple[Trans
 
 def find_transfer(book: Book, transfer_id: str) -> Transfer | None:
     """Read a transfer by its id; voided keys are none."""
-    record = book.record(transfer_id.removeprefix(TRANSFER_PREFIX)) if transfer_id.startswith(TRANSFER_PREFIX) else None
+    record = book.record(transfer_id.removeprefix(TRANSFER_PREFIX)) if TRANSFER_ID.fullmatch(transfer_id) else None
     return record if isinstance(record, Transfer) else None
 
 

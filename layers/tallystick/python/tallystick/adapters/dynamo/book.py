@@ -9,7 +9,7 @@ from pynamodb.exceptions import CancellationReason, DoesNotExist, TransactWriteE
 from pynamodb.transactions import TransactWrite
 
 from tallystick.adapters.dynamo import items
-from tallystick.adapters.dynamo.connection import troubles
+from tallystick.adapters.dynamo.connection import response_code, troubles
 from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TransferItem
 from tallystick.domain.accounts import Account
 from tallystick.domain.posting import Change, Plan
@@ -28,11 +28,12 @@ class DynamoBook:
 
     def accounts(self, account_ids: Sequence[str]) -> dict[str, Account]:
         """Read accounts consistently in one call."""
+        possible = [account_id for account_id in account_ids if items.is_possible_key(account_id)]
         with troubles():
-            if len(account_ids) == 1:
-                found = _one(account_ids[0])
+            if len(possible) == 1:
+                found = _one(possible[0])
             else:
-                found = list(AccountItem.batch_get(list(account_ids), consistent_read=True))
+                found = list(AccountItem.batch_get(possible, consistent_read=True))
         return {item.account_id: items.account(item) for item in found}
 
     def record(self, transfer_key: str) -> Record | None:
@@ -113,9 +114,10 @@ def _send(transaction: TransactWrite) -> None:
             with transaction:
                 pass
         except TransactWriteError as error:
-            if error.cause_response_code == "TransactionInProgressException":
+            code = response_code(error)
+            if code == "TransactionInProgressException":
                 raise CommitConflict from error
-            if error.cause_response_code != "TransactionCanceledException":
+            if code != "TransactionCanceledException":
                 raise
             raise _cancelled([reason for reason in error.cancellation_reasons if reason], error) from error
 

@@ -41,6 +41,14 @@ def connect(region: str) -> Connection:
     )
 
 
+def response_code(error: PynamoDBException) -> str | None:
+    """Give the code that DynamoDB answered with, or nothing when it did not answer.
+
+    PynamoDB's own `cause_response_code` fails on errors of the connection.
+    """
+    return None if isinstance(error.cause, SILENCE) else error.cause_response_code
+
+
 @contextmanager
 def troubles() -> Iterator[None]:
     """Turn throttling, failures and silence of DynamoDB into one refusal that says: try again.
@@ -51,7 +59,7 @@ def troubles() -> Iterator[None]:
     try:
         yield
     except PynamoDBException as error:
-        if error.cause_response_code in _TROUBLE or isinstance(error.cause, SILENCE):
+        if isinstance(error.cause, SILENCE) or response_code(error) in _TROUBLE:
             raise _unavailable() from error
         raise
     except SILENCE as error:

@@ -4,7 +4,7 @@ from pynamodb.exceptions import DoesNotExist, PutError, UpdateError
 from pynamodb.expressions.update import Action
 
 from tallystick.adapters.dynamo import items
-from tallystick.adapters.dynamo.connection import troubles
+from tallystick.adapters.dynamo.connection import response_code, troubles
 from tallystick.adapters.dynamo.tables import AccountItem
 from tallystick.domain.accounts import Account
 from tallystick.domain.errors import InvariantViolated
@@ -22,13 +22,15 @@ class DynamoWallets:
             try:
                 items.account_item(account).save(condition=AccountItem.account_id.does_not_exist())
             except PutError as error:
-                if error.cause_response_code != _CONDITION_FAILED:
+                if response_code(error) != _CONDITION_FAILED:
                     raise
                 return self._standing(account.account_id)
         return account
 
     def get(self, account_id: str) -> Account | None:
         """Read one account consistently."""
+        if not items.is_possible_key(account_id):
+            return None
         with troubles():
             try:
                 return items.account(AccountItem.get(account_id, consistent_read=True))
@@ -64,7 +66,7 @@ class DynamoWallets:
             try:
                 item.update(actions=actions, condition=condition)
             except UpdateError as error:
-                if error.cause_response_code != _CONDITION_FAILED:
+                if response_code(error) != _CONDITION_FAILED:
                     raise
                 return False, self._standing(change.account_id)
         return True, items.account(item)

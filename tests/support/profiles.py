@@ -1,0 +1,23 @@
+"""Say how long property tests search: `--hypothesis-profile=long`, or HYPOTHESIS_PROFILE=long, searches for minutes."""
+
+import os
+from typing import Final
+
+from hypothesis import HealthCheck, settings
+
+SHORT: Final = "short"
+LONG: Final = "long"
+
+_slow: Final = [HealthCheck.too_slow, HealthCheck.data_too_large]
+settings.register_profile(SHORT, deadline=None, derandomize=False, print_blob=True, suppress_health_check=_slow)
+settings.register_profile(LONG, settings.get_profile(SHORT), max_examples=5000, stateful_step_count=80)
+
+
+def load() -> None:
+    """Use the profile that the environment names; pytest's own option is applied after this and wins."""
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", SHORT))
+
+
+def examples(short: int) -> int:
+    """Scale a test's own number of examples by the profile in use (the short one has Hypothesis' default of 100)."""
+    return max(1, short * settings().max_examples // 100)

@@ -1,0 +1,156 @@
+"""Make the ledger's tables in moto, watch and disturb the calls to them, and weigh what they write."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.hooks import BaseEventHooks
+from botocore.model import OperationModel
+from moto import mock_aws
+from pynamodb.connection import Connection
+
+from tallystick.adapters.dynamo.book import DynamoBook
+from tallystick.adapters.dynamo.connection import connect
+from tallystick.adapters.dynamo.statements import DynamoStatements
+from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TableNames, TransferItem, bind
+from tallystick.adapters.dynamo.wallets import DynamoWallets
+from tallystick.services.ports import Book, Statements, Wallets
+from tests.support.fake_store import FakeStore
+
+REGION: Final = "us-east-1"
+UNIT_BYTES: Final = 1024
+"""What one write unit pays for; a transaction pays two (AWS: Read and write operations)."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Hold what the services work with."""
+
+    book: Book
+    wallets: Wallets
+    statements: Statements
+
+    @classmethod
+    def of(cls, store: FakeStore) -> "Ports":
+        """Take one fake for all of them."""
+        return cls(store, store, store)
+
+
+@dataclass(frozen=True)
+class Call:
+    """Remember one request to DynamoDB."""
+
+    operation: str
+    body: dict[str, Any]
+
+
+@dataclass
+class Tables:
+    """Stand between the adapters and moto."""
+
+    connection: Connection
+    calls: list[Call] = field(default_factory=list)
+
+    @property
+    def ports(self) -> Ports:
+        """Give the real adapters."""
+        return Ports(DynamoBook(self.connection), DynamoWallets(), DynamoStatements())
+
+    def watch(self) -> None:
+        """Remember every call from now on."""
+        self._events.register("before-call.dynamodb.*", self._remember)
+
+    def _remember(self, model: OperationModel, params: dict[str, Any], **_: object) -> None:
+        self.calls.append(Call(model.name, json.loads(params["body"])))
+
+    def answering(self, operation: str, answer: Callable[..., Any]) -> AbstractContextManager[None]:
+        """Answer an operation instead of the SDK and moto; what is raised is no answer at all."""
+        return self._hooked(f"before-call.dynamodb.{operation}", answer)
+
+    def sending(self, operation: str, answer: Callable[..., Any]) -> AbstractContextManager[None]:
+        """Answer what the SDK sends, tries of its own included; moto gets it all the same."""
+        return self._hooked(f"before-send.dynamodb.{operation}", answer)
+
+    @contextmanager
+    def _hooked(self, event: str, answer: Callable[..., Any]) -> Iterator[None]:
+        self._events.register_first(event, answer)
+        try:
+            yield
+        finally:
+            self._events.unregister(event, answer)
+
+    def refusing(self, operation: str, code: str, *reasons: str, status: int = 400) -> AbstractContextManager[None]:
+        """Answer an operation with an error as DynamoDB does."""
+        parsed = {
+            "Error": {"Code": code, "Message": code},
+            "CancellationReasons": [{"Code": reason} for reason in reasons],
+            "ResponseMetadata": {"HTTPHeaders": {}},
+        }
+        answer = AWSResponse("", status, HTTPHeaders(), None)
+        return self.answering(operation, lambda **_: (answer, parsed))
+
+    def failing(self, operation: str, error: Exception) -> AbstractContextManager[None]:
+        """Give no answer to an operation."""
+
+        def silence(**_: object) -> None:
+            raise error
+
+        return self.answering(operation, silence)
+
+    @property
+    def _events(self) -> BaseEventHooks:
+        return self.connection.client.meta.events
+
+    def write_units(self) -> int:
+        """Count what the transactions seen so far cost, from the items that they wrote."""
+        parts = [part for call in self.calls if "TransactItems" in call.body for part in call.body["TransactItems"]]
+        return sum(2 * -(-self._bytes(part) // UNIT_BYTES) for part in parts)
+
+    def _bytes(self, part: dict[str, Any]) -> int:
+        if "Put" in part:
+            return item_bytes(part["Put"]["Item"])
+        key = {name: part["Update"][name] for name in ("TableName", "Key")}
+        return item_bytes(self.connection.client._make_api_call("GetItem", key)["Item"])  # noqa: SLF001 (typed so)
+
+
+@contextmanager
+def tables() -> Iterator[Tables]:
+    """Make empty tables in moto and bind the models to them."""
+    with mock_aws():
+        connection = connect(REGION)
+        bind(TableNames("accounts", "entries", "transfers"), connection)
+        for model in (AccountItem, EntryItem, TransferItem):
+            model.create_table(billing_mode="PAY_PER_REQUEST")
+        yield Tables(connection)
+
+
+@contextmanager
+def open_ports(kind: str) -> Iterator[Ports]:
+    """Give empty ports of the kind "fake" or "dynamo"."""
+    if kind == "fake":
+        yield Ports.of(FakeStore())
+        return
+    with tables() as made:
+        yield made.ports
+
+
+def item_bytes(item: dict[str, dict[str, Any]]) -> int:
+    """Weigh an item as DynamoDB does: names and values in UTF-8 (AWS: DynamoDB item sizes and formats)."""
+    return sum(len(name.encode()) + _value_bytes(value) for name, value in item.items())
+
+
+def _value_bytes(typed: dict[str, Any]) -> int:
+    match typed:
+        case {"S": str(text)}:
+            return len(text.encode())
+        case {"N": str(digits)}:
+            return (len(digits.strip("-")) + 1) // 2 + 1 + digits.startswith("-")
+        case {"M": dict(members)}:
+            return 3 + item_bytes(members) + len(members)
+        case {"L": list(elements)}:
+            return 3 + sum(1 + _value_bytes(element) for element in elements)
+    return 1
