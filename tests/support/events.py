@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 
-def http_event(  # noqa: PLR0913 (an event has many parts)
+def http_event(
     method: str,
     path: str,
     body: object = None,

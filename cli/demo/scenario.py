@@ -1,0 +1,172 @@
+"""Play the scenario: the scripted calls one by one, and the bursts."""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from cli.demo import script
+from cli.demo.client import Answer, Client, Record, Request
+from cli.demo.script import Try
+from cli.local import tokens
+from cli.local.deployment import Deployment
+from cli.local.roles import Role
+from cli.progress import Steps
+
+DEBITS: Final = 100
+AFFORDABLE: Final = 60
+DUPLICATES: Final = 20
+PAGE: Final = 25
+REPLAYED: Final = "201 replayed, same answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Say what was done, what should come of it and what came."""
+
+    what: str
+    expected: str
+    got: str
+
+    @property
+    def ok(self) -> bool:
+        """Tell whether it is as expected."""
+        return self.expected == self.got
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Hold all that the scenario did and what it calls things."""
+
+    steps: tuple[Step, ...]
+    record: Record
+    names: dict[str, str]
+
+    @property
+    def wallets(self) -> tuple[str, ...]:
+        """List the wallets that only this scenario uses."""
+        return tuple(value for name, value in self.names.items() if name.endswith("_usd"))
+
+
+def play(deployment: Deployment, progress: Steps) -> Outcome:
+    """Play everything against a deployment; people and keys are new each time."""
+    names = _cast(deployment)
+    return asyncio.run(_Stage(Client(deployment.base_url), names).play(progress))
+
+
+def _cast(deployment: Deployment) -> dict[str, str]:
+    """Make up addresses, and issue the tokens that only an administrator can."""
+    run = secrets.token_hex(3)
+    names = {f"{name}_email": f"{name}.{run}@example.com" for name in ("ada", "bob", "service", "admin")}
+    issued = {
+        name: tokens.issue(deployment, role, names[f"{name}_email"])
+        for name, role in (("service", Role.SERVICE), ("admin", Role.ADMIN))
+    }
+    return names | issued
+
+
+@dataclass(slots=True)
+class _Stage:
+    """Hold what a scenario has at hand while it plays."""
+
+    client: Client
+    names: dict[str, str]
+    steps: list[Step] = field(default_factory=list)
+
+    async def play(self, progress: Steps) -> Outcome:
+        scenes = (
+            ("register two people", partial(self.tries, script.PEOPLE)),
+            ("move money, each call twice", partial(self.tries, script.MOVEMENTS)),
+            (f"{DEBITS} debits at once", self.burst_of_debits),
+            (f"{DUPLICATES} duplicates at once", self.burst_of_duplicates),
+            ("reverse", partial(self.tries, script.REVERSAL)),
+            ("freeze and unfreeze", partial(self.tries, script.FREEZE)),
+            ("read statements", self.statements),
+            ("try what others may not", partial(self.tries, script.OTHERS)),
+            ("ask about keys", partial(self.tries, (*script.KEYS, *script.BALANCES))),
+        )
+        try:
+            for name, scene in scenes:
+                with progress.step(name):
+                    await scene()
+        finally:
+            await self.client.close()
+        return Outcome(tuple(self.steps), self.client.record, self.names)
+
+    async def tries(self, tries: Iterable[Try]) -> None:
+        for one in tries:
+            await self.try_once(one)
+
+    async def try_once(self, one: Try) -> None:
+        request = self.request(one)
+        answer = await self.client.send_until_answered(request)
+        self.steps.append(Step(one.what, _words(one.expect, one.shows), _words(str(answer), _shown(one, answer))))
+        self.names |= {name: str(answer.body.get(member)) for name, member in one.keep.items()}
+        if request.key and one.expect == "201":
+            again = await self.client.send_until_answered(request)
+            same = ", same answer" if again.body == answer.body else ", another answer"
+            self.steps.append(Step("… again, same key", REPLAYED, f"{again}{same}"))
+
+    async def burst_of_debits(self) -> None:
+        debit = Try("", "service", "POST /v1/wallets/{ada_usd}/debit", "", {"amount": "1.00"})
+        requests = [self.request(debit, key=f"burst-{number}") for number in range(DEBITS)]
+        self.client.record.most_in_flight = 0
+        answers = await self.together(requests, f", {DEBITS} at once")
+        got = Counter(map(str, answers))
+        expected = {"201": AFFORDABLE, "409 insufficient-funds": DEBITS - AFFORDABLE}
+        self.steps += (
+            Step(f"{DEBITS} debits of 1.00 at once", _counted(expected), _counted(got)),
+            Step("… in flight at the same time", str(DEBITS), str(self.client.record.most_in_flight)),
+        )
+
+    async def burst_of_duplicates(self) -> None:
+        credit = Try("", "service", "POST /v1/wallets/{bob_usd}/credit", "", {"amount": "5.00"})
+        answers = await self.together([self.request(credit, key="twins")] * DUPLICATES, f", {DUPLICATES} duplicates")
+        bodies = {str(sorted(answer.body.items())) for answer in answers}
+        statuses = Counter(str(answer.status) for answer in answers)
+        replays = sum(answer.replayed for answer in answers)
+        self.steps += (
+            Step(f"{DUPLICATES} credits with one key", f"{DUPLICATES} times 201", _counted(statuses)),
+            Step("… different answers, replays", f"1, {DUPLICATES - 1}", f"{len(bodies)}, {replays}"),
+        )
+
+    async def together(self, requests: list[Request], note: str) -> list[Answer]:
+        return await asyncio.gather(*(self.client.send_until_answered(request, note) for request in requests))
+
+    async def statements(self) -> None:
+        await self.tries(script.STATEMENTS)
+        items, cursor = await self.page("")
+        while cursor:
+            following, cursor = await self.page(f"&cursor={cursor}")
+            items += following
+        sequences = [item["sequence"] for item in items]
+        expected = 65  # credit, transfer, debit, the affordable debits, reversal and the transfer after the freeze
+        self.steps += (
+            Step("ada's statement, page by page", f"{expected} entries", f"{len(items)} entries"),
+            Step("… newest first, none missing", "yes", "yes" if sequences == [*range(expected, 0, -1)] else "no"),
+        )
+
+    async def page(self, cursor: str) -> tuple[list[dict[str, Any]], str | None]:
+        call = f"GET /v1/wallets/{{ada_usd}}/entries?limit={PAGE}{cursor}"
+        answer = await self.client.send_until_answered(self.request(Try("", "ada", call, "")))
+        return answer.body.get("items", []), answer.body.get("next_cursor")
+
+    def request(self, one: Try, key: str | None = None) -> Request:
+        method, path = one.call.format_map(self.names).split(" ", 1)
+        body = None if one.body is None else {name: text.format_map(self.names) for name, text in one.body.items()}
+        return Request(method, path, body, self.names[one.caller] if one.caller else None, key or one.key)
+
+
+def _shown(one: Try, answer: Answer) -> dict[str, str]:
+    return {member: str(answer.body.get(member)) for member in one.shows}
+
+
+def _words(answer: str, shown: dict[str, str]) -> str:
+    return ", ".join([answer, *(f"{member} {value}" for member, value in shown.items())])
+
+
+def _counted(counts: dict[str, int]) -> str:
+    return ", ".join(f"{count} times {answer}" for answer, count in sorted(counts.items()))

@@ -1,0 +1,84 @@
+"""Read everything that a deployment has stored, with an administrator's credentials and without the product's code."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cli.local.deployment import Deployment
+
+Item = Mapping[str, Any]
+
+NUMBER_BYTES: Final = 2
+NESTING_BYTES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Hold all items as plain data, entries in the order of their keys."""
+
+    accounts: tuple[Item, ...]
+    entries: tuple[Item, ...]
+    records: tuple[Item, ...]
+
+    @classmethod
+    def read(cls, deployment: Deployment) -> "Stored":
+        """Scan the three tables consistently."""
+        dynamodb = deployment.client("dynamodb")
+
+        def scan(output: str) -> list[Item]:
+            pages = dynamodb.get_paginator("scan").paginate(TableName=deployment.outputs[output], ConsistentRead=True)
+            return [{name: _plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+
+        entries = sorted(scan("EntriesTable"), key=lambda entry: (entry["account_id"], entry["entry_key"]))
+        return cls(tuple(scan("AccountsTable")), tuple(entries), tuple(scan("TransfersTable")))
+
+    @property
+    def transfers(self) -> list[Item]:
+        """List the movements."""
+        return self._records("transfer")
+
+    @property
+    def tombstones(self) -> list[Item]:
+        """List the voided keys."""
+        return self._records("void")
+
+    @property
+    def markers(self) -> dict[str, Item]:
+        """Find what marks a transfer as reversed by the marker's key."""
+        return {marker["transfer_key"]: marker for marker in self._records("reversal")}
+
+    def entries_of(self, account_id: str) -> Iterable[Item]:
+        """List an account's entries, oldest first."""
+        return (entry for entry in self.entries if entry["account_id"] == account_id)
+
+    def _records(self, kind: str) -> list[Item]:
+        return [record for record in self.records if record["item"] == kind]
+
+
+def size(item: Item) -> int:
+    """Estimate an item's bytes as DynamoDB counts them ("Item sizes and formats", rounded up)."""
+    return sum(len(name.encode()) + _size(value) for name, value in item.items())
+
+
+def _size(value: Any) -> int:  # noqa: ANN401 (plain data)
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, bool) or value is None:
+        return 1
+    if isinstance(value, int):
+        return NUMBER_BYTES + len(str(abs(value))) // 2
+    members = value.values() if isinstance(value, dict) else value
+    names = sum(len(name.encode()) for name in value) if isinstance(value, dict) else 0
+    return NESTING_BYTES + names + sum(1 + _size(member) for member in members)
+
+
+def _plain(value: Mapping[str, Any]) -> Any:  # noqa: ANN401 (plain data)
+    """Read a typed value; all numbers are whole, and Python's own integers keep every digit."""
+    ((kind, content),) = value.items()
+    if kind == "N":
+        return int(content)
+    if kind == "L":
+        return [_plain(member) for member in content]
+    if kind == "M":
+        return {name: _plain(member) for name, member in content.items()}
+    return None if kind == "NULL" else content
