@@ -157,7 +157,7 @@ OTHERS: Final = (
     Try("bob looks at ada's wallet", "bob", "GET /v1/wallets/{ada_usd}", "404 not-found"),
     Try("bob looks at ada's statement", "bob", "GET /v1/wallets/{ada_usd}/entries", "404 not-found"),
     Try(
-        "bob transfers from ada's wallet",
+        "bob transfers ada's money",
         "bob",
         "POST /v1/transfers",
         "404 not-found",

@@ -10,7 +10,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
-from ministack.services import apigateway  # type: ignore[import-untyped]
+from ministack.services import apigateway
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]
@@ -19,7 +19,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # The emulator starts one process for each request in flight; more than this only compete for the processors.
 # Requests above it wait their turn, none is refused.
-CONCURRENT_REQUESTS = max(8, 4 * (os.cpu_count() or 1))
+CONCURRENT_REQUESTS = max(4, 2 * (os.cpu_count() or 1))
 
 
 class Front:

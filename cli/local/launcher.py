@@ -11,7 +11,7 @@ from typing import IO
 
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from ministack.app import app  # type: ignore[import-untyped]
+from ministack.app import app
 
 from cli.local import repairs
 from cli.local.front import Front

@@ -29,6 +29,7 @@ def before_start() -> None:
     _count_as_dynamodb_does()
     _run_functions_without_our_packages()
     _unpack_once()
+    _take_this_machine_for_tls()
 
 
 def after_deploy(clients: Clients, stack: str, template: Mapping[str, Any]) -> None:
@@ -56,7 +57,7 @@ def _run_functions_without_our_packages() -> None:
     Inside of it they would find every development package, and a package that is missing in the layer would be
     missed on AWS only.
     """
-    from ministack.core import lambda_runtime  # type: ignore[import-untyped]
+    from ministack.core import lambda_runtime
 
     bare = getattr(sys, "_base_executable", sys.executable)
 
@@ -101,6 +102,17 @@ class _UnpackedOnce(zipfile.ZipFile):
         """Tell archives apart by the names, sizes and checksums of what is in them."""
         contents = [(member.filename, member.file_size, member.CRC) for member in self.infolist()]
         return hashlib.sha256(repr(contents).encode()).hexdigest()[:32]
+
+
+def _take_this_machine_for_tls() -> None:
+    """Count plain HTTP as TLS where a policy asks for it: it does not leave this machine, and there is nothing else.
+
+    Without it topics and queues that refuse calls without TLS refuse every call.
+    """
+    from ministack import app
+    from ministack.core import iam_evaluator
+
+    app.pin_request_origin = lambda ip, _secure: iam_evaluator.pin_request_origin(ip, secure_transport=True)
 
 
 def _repair_table(clients: Clients, name: str, properties: Mapping[str, Any]) -> None:
