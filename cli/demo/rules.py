@@ -106,7 +106,7 @@ def chained(stored: Stored) -> Callable[[Item], Violations]:
     def broken(entry: Item) -> Violations:
         account = accounts.get(entry["account_id"], {"version": 0, "head_hash": ""})
         previous = heads.get(entry["account_id"]) or digest("tallystick/genesis/1", entry["account_id"], entry["asset"])
-        names = ("sequence", "time_ms", "kind", "asset", "units", "balance_after", "transfer_id")
+        names = ("sequence", "time_ms", "kind", "asset", "scale", "units", "balance_after", "transfer_id")
         expected = digest("tallystick/entry/1", previous, entry["account_id"], *(str(entry[name]) for name in names))
         heads[entry["account_id"]] = expected
         if (entry["previous_hash"], entry["hash"]) != (previous, expected):

@@ -3,14 +3,20 @@
 import os
 from typing import Final
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 SHORT: Final = "short"
 LONG: Final = "long"
 
-_slow: Final = [HealthCheck.too_slow, HealthCheck.data_too_large]
-settings.register_profile(SHORT, deadline=None, derandomize=False, print_blob=True, suppress_health_check=_slow)
-settings.register_profile(LONG, settings.get_profile(SHORT), max_examples=5000, stateful_step_count=80)
+settings.register_profile(
+    SHORT,
+    deadline=None,
+    derandomize=False,
+    print_blob=True,
+    phases=[phase for phase in Phase if phase is not Phase.explain],  # it traces every line, in every thread
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.register_profile(LONG, settings.get_profile(SHORT), max_examples=2000, stateful_step_count=80)
 
 
 def load() -> None:

@@ -2,19 +2,26 @@
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, Json, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, Json, ValidationError, ValidationInfo, field_validator
 
-from tallystick.domain.errors import TallystickError
-from tallystick.domain.money import DEFAULT_ASSETS, Asset, parse_amount
+from tallystick.domain.errors import InvalidAmount, TallystickError
+from tallystick.domain.money import DEFAULT_ASSETS, MAX_SCALE, Asset, parse_amount
 
 PREFIX = "TALLYSTICK_"
 
 
-def _decimal(text: str) -> str:
-    parse_amount(text, Asset("limit", 18))
+def _expressed_in(asset: Asset, text: str) -> str:
+    try:
+        parse_amount(text, asset)
+    except InvalidAmount as fault:
+        raise ValueError(fault.detail) from fault
     return text
+
+
+_Decimal = Annotated[str, AfterValidator(partial(_expressed_in, Asset("any asset", MAX_SCALE)))]
 
 
 class ConfigurationError(TallystickError):
@@ -24,8 +31,14 @@ class ConfigurationError(TallystickError):
 class AssetSetting(BaseModel):
     """Configure one asset; its scale must never change once wallets hold it."""
 
-    scale: Annotated[int, Field(ge=0, le=18)]
+    scale: Annotated[int, Field(ge=0, le=MAX_SCALE)]
     kind: str = "fiat"
+
+
+def _assets(configured: dict[str, AssetSetting] | None) -> dict[str, Asset]:
+    if configured is None:
+        return DEFAULT_ASSETS
+    return {code: Asset(code, asset.scale, asset.kind) for code, asset in configured.items()}
 
 
 class Settings(BaseModel, frozen=True):
@@ -38,14 +51,22 @@ class Settings(BaseModel, frozen=True):
     user_pool_client_id: str | None = None
     alerts_topic_arn: str | None = None
     configured_assets: Annotated[Json[dict[str, AssetSetting]] | None, Field(alias="assets")] = None
-    service_limits: Json[dict[str, Annotated[str, AfterValidator(_decimal)]]] = {}
+    service_limits: Json[dict[str, _Decimal]] = {}
+
+    @field_validator("service_limits")
+    @classmethod
+    def _limits_fit_their_assets(cls, limits: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        assets = _assets(info.data.get("configured_assets"))
+        for code, limit in limits.items():
+            if code not in assets:
+                raise ValueError(f"there is no asset {code}")
+            _expressed_in(assets[code], limit)
+        return limits
 
     @property
     def assets(self) -> dict[str, Asset]:
         """Give the configured assets, or the ones that Tallystick comes with."""
-        if self.configured_assets is None:
-            return DEFAULT_ASSETS
-        return {code: Asset(code, asset.scale, asset.kind) for code, asset in self.configured_assets.items()}
+        return _assets(self.configured_assets)
 
     def require(self, *names: str) -> list[str]:
         """Give the values that a function cannot work without.

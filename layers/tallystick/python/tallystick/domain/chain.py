@@ -26,6 +26,7 @@ def entry_hash(entry: Entry) -> str:
         str(entry.time_ms),
         entry.kind,
         entry.asset,
+        str(entry.scale),
         str(entry.units),
         str(entry.balance_after),
         entry.transfer_id,

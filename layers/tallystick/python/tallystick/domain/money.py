@@ -9,6 +9,9 @@ from tallystick.domain.errors import AssetMismatch, InvalidAmount
 MAX_DIGITS: Final = 38
 """Digits that a DynamoDB number keeps exactly (AWS: Supported data types)."""
 
+MAX_SCALE: Final = 18
+"""Decimals of the finest asset: one ETH has 10**18 wei."""
+
 MAX_UNITS: Final = 10**MAX_DIGITS - 1
 
 _AMOUNT: Final = re.compile(r"(?P<whole>[0-9]+)(?:\.(?P<fraction>[0-9]+))?")

@@ -1,6 +1,7 @@
 """Open, show, freeze and close wallets."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from tallystick.domain.accounts import Account, Status
 from tallystick.domain.callers import Caller, Role
@@ -9,12 +10,16 @@ from tallystick.domain.errors import (
     AccountNotActive,
     AssetMismatch,
     IdempotencyKeyReused,
-    InvariantViolated,
     NotFound,
+    Refusal,
+    TooMuchContention,
     WalletNotEmpty,
 )
 from tallystick.domain.money import Asset, format_units
 from tallystick.services.ports import Page, StatusChange, Wallets
+
+MAX_ATTEMPTS: Final = 3
+"""Tries of a change of status that meets other changes of the same wallet."""
 
 
 def create(
@@ -113,15 +118,20 @@ def _mark(wallets: Wallets, caller: Caller, change: StatusChange) -> Account:
 
 
 def _change(wallets: Wallets, change: StatusChange) -> Account:
-    changed, account = wallets.change_status(change)
-    if changed or account.status is change.status:
-        return account
+    for _ in range(MAX_ATTEMPTS):
+        changed, account = wallets.change_status(change)
+        if changed or account.status is change.status:
+            return account
+        if not change.fits(account):
+            raise _refusal(change, account)
+    raise TooMuchContention("The wallet changed each time; send the same request again.")
+
+
+def _refusal(change: StatusChange, account: Account) -> Refusal:
     if account.status not in change.expected:
-        raise AccountNotActive(account.account_id, account.status)
-    if change.fits(account):
-        raise InvariantViolated(f"{account.account_id} was refused a change that it allows")
+        return AccountNotActive(account.account_id, account.status)
     balance, held = (format_units(units, account.asset.scale) for units in (account.balance, account.held))
-    raise WalletNotEmpty(
+    return WalletNotEmpty(
         f"Wallet {account.account_id} has a balance of {balance} and {held} on hold.",
         balance=balance,
         held=held,

@@ -23,9 +23,10 @@ _TROUBLE: Final = frozenset(
         "RequestLimitExceeded",
         "ServiceUnavailable",
         "ThrottlingException",
+        "TransactionConflictException",
     }
 )
-"""Codes of API_TransactWriteItems (AWS) that mean: not now."""
+"""Codes that mean: not now (AWS: API_TransactWriteItems, API_UpdateItem)."""
 
 SILENCE: Final = (HTTPClientError, BotoConnectionError)
 """What the SDK raises when there is no answer: refused, reset, timed out."""

@@ -1,0 +1,211 @@
+"""How many calls the adapters make, what they cost, and that every read of money is consistent."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+
+from tallystick.domain.accounts import Account, Status
+from tallystick.domain.callers import Caller, Role
+from tallystick.domain.chain import genesis
+from tallystick.domain.money import DEFAULT_ASSETS
+from tallystick.domain.transfers import client_key
+from tallystick.services import idempotency, movements, statements, wallets
+from tallystick.services.ledger import Ledger, Receipt
+from tallystick.services.ports import StatementQuery
+from tests.support.scene import ADMIN, BOB, NOW_MS, Desk, account, claim, no_pause
+from tests.support.tables import Tables, item_bytes
+
+SUB = "f4687488-40d1-70c0-3b3a-5c1c8a4a%04d"
+KEY = "018f2b9e-7c1a-7e63-9d4f-3b2a1c0d%04d"
+AMOUNT = "99.999999999999999999"
+"""20 digits of units."""
+
+ETH = DEFAULT_ASSETS["ETH"]
+OWNER, PAYEE = Caller(SUB % 1), Caller(SUB % 2)
+SERVICE = Caller(SUB % 3, frozenset({Role.USER, Role.SERVICE}))
+
+
+def open_wallet(dynamo: Tables, owner: Caller) -> str:
+    wallet_id = client_key(owner.caller_id, KEY % 1).wallet_id
+    opened = Account(wallet_id, owner.caller_id, ETH, NOW_MS, genesis(wallet_id, "ETH"), label="My savings account")
+    dynamo.ports.wallets.create(opened)
+    return wallet_id
+
+
+@pytest.fixture
+def desk(dynamo: Tables) -> Desk:
+    return Desk(Ledger(dynamo.ports.book, no_pause))
+
+
+def operations(dynamo: Tables) -> list[str]:
+    return [call.operation for call in dynamo.calls]
+
+
+def credit(desk: Desk, wallet: str, number: int) -> Receipt:
+    return movements.credit(
+        ledger=desk.ledger,
+        caller=SERVICE,
+        claim=claim(KEY % number, body="f" * 64, caller=SERVICE),
+        request=movements.ServiceMovement(wallet, AMOUNT, "stripe:pi_3MtwBwLkdIwHu7ix28a3tqPa"),
+        now_ms=NOW_MS,
+    )
+
+
+def transfer(desk: Desk, source: str, destination: str, number: int) -> Receipt:
+    return movements.transfer(
+        ledger=desk.ledger,
+        caller=OWNER,
+        claim=claim(KEY % number, body="f" * 64, caller=OWNER),
+        request=movements.WalletTransfer(source, destination, "0.999999999999999999"),
+        now_ms=NOW_MS,
+    )
+
+
+def test_a_credit_of_a_known_account_is_one_call_of_6_write_units(dynamo: Tables, desk: Desk) -> None:
+    wallet = open_wallet(dynamo, OWNER)
+    credit(desk, wallet, 1)
+    dynamo.calls.clear()
+    credit(desk, wallet, 2)
+    assert operations(dynamo) == ["TransactWriteItems"]
+    assert dynamo.write_units() == 6
+
+
+def test_a_credit_of_an_unknown_account_is_two_calls(dynamo: Tables, desk: Desk) -> None:
+    wallet = open_wallet(dynamo, OWNER)
+    dynamo.calls.clear()
+    credit(desk, wallet, 1)
+    assert operations(dynamo) == ["GetItem", "TransactWriteItems"]
+    assert dynamo.write_units() == 6
+
+
+def test_a_transfer_between_known_wallets_is_one_call_of_10_write_units(dynamo: Tables, desk: Desk) -> None:
+    source, destination = open_wallet(dynamo, OWNER), open_wallet(dynamo, PAYEE)
+    credit(desk, source, 1)
+    transfer(desk, source, destination, 2)
+    dynamo.calls.clear()
+    transfer(desk, source, destination, 3)
+    assert operations(dynamo) == ["TransactWriteItems"]
+    assert dynamo.write_units() == 10
+
+
+def test_a_transfer_between_unknown_wallets_is_two_calls(dynamo: Tables, desk: Desk) -> None:
+    source, destination = open_wallet(dynamo, OWNER), open_wallet(dynamo, PAYEE)
+    credit(Desk(Ledger(dynamo.ports.book, no_pause)), source, 1)
+    dynamo.calls.clear()
+    transfer(desk, source, destination, 2)
+    assert operations(dynamo) == ["BatchGetItem", "TransactWriteItems"]
+    assert dynamo.write_units() == 10
+
+
+def test_a_stale_memory_costs_one_more_call(dynamo: Tables, desk: Desk) -> None:
+    wallet = open_wallet(dynamo, OWNER)
+    credit(desk, wallet, 1)
+    credit(Desk(Ledger(dynamo.ports.book, no_pause)), wallet, 2)
+    dynamo.calls.clear()
+    credit(desk, wallet, 3)
+    assert operations(dynamo) == ["TransactWriteItems"] * 2
+
+
+def test_every_read_of_a_table_is_consistent_and_the_index_tells_ids_only(dynamo: Tables, desk: Desk) -> None:
+    ports = dynamo.ports
+    for opened in (account("wal_a"), account("wal_b", BOB)):
+        ports.wallets.create(opened)
+    desk.credit("k1", "5.00")
+    moved = desk.transfer("k2", "1.00").transfer
+    desk.reverse("r1", moved.transfer_id)
+    desk.credit("k1", "5.00", ledger=Ledger(ports.book, no_pause))
+    movements.get_transfer(book=ports.book, caller=ADMIN, transfer_id=moved.transfer_id)
+    idempotency.find(book=ports.book, key=claim("k1").key)
+    idempotency.void(ledger=desk.ledger, key=claim("k3").key, now_ms=NOW_MS)
+    ports.wallets.create(account("wal_a"))
+    wallets.list_owned(wallets=ports.wallets, caller=BOB, limit=5, after=None)
+    wallets.close(wallets=ports.wallets, caller=BOB, wallet_id="wal_b")
+    statements.entries(
+        wallets=ports.wallets, statements=ports.statements, caller=ADMIN, query=StatementQuery("wal_a", 5, "debit")
+    )
+    statements.balance(
+        wallets=ports.wallets, statements=ports.statements, caller=ADMIN, wallet_id="wal_a", at_ms=NOW_MS
+    )
+    reads = [consistency(call.operation, call.body) for call in dynamo.calls]
+    assert {read for read in reads if read} == {"GetItem", "BatchGetItem", "Query", "Query of the index"}
+
+
+def consistency(operation: str, body: dict[str, Any]) -> str | None:
+    if operation in {"TransactWriteItems", "PutItem", "UpdateItem"}:
+        return None
+    if "IndexName" in body:
+        return "Query of the index"
+    asked = list(body["RequestItems"].values()) if operation == "BatchGetItem" else [body]
+    assert all(part["ConsistentRead"] is True for part in asked), (operation, body)
+    return operation
+
+
+def test_a_movement_asks_for_the_images_of_all_that_may_stand_in_the_way(dynamo: Tables, desk: Desk) -> None:
+    dynamo.ports.wallets.create(account("wal_a"))
+    moved = desk.credit("k1", "5.00").transfer
+    desk.reverse("r1", moved.transfer_id)
+    (parts,) = [call.body["TransactItems"] for call in dynamo.calls[-1:]]
+    told = {
+        (part.get("TableName"), "Put" in outer, part.get("ReturnValuesOnConditionCheckFailure"))
+        for outer in parts
+        for part in outer.values()
+    }
+    assert told == {("transfers", True, "ALL_OLD"), ("entries", True, None), ("accounts", False, "ALL_OLD")}
+    assert all(part["ConditionExpression"] for outer in parts for part in outer.values())
+
+
+class Nothing:
+    """Be the body of an answer without one."""
+
+    def stream(self, *_: object, **__: object) -> list[bytes]:
+        return [b""]
+
+
+def test_the_sdk_repeats_a_transaction_whose_answer_was_lost_under_one_token(
+    dynamo: Tables, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens: list[str] = []
+
+    def lose_the_first(request: Any, **_: object) -> AWSResponse | None:  # noqa: ANN401 (botocore's)
+        tokens.append(json.loads(request.body)["ClientRequestToken"])
+        return AWSResponse("", 500, HTTPHeaders(), Nothing()) if len(tokens) == 1 else None
+
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
+    dynamo.ports.wallets.create(account("wal_a"))
+    with dynamo.sending("TransactWriteItems", lose_the_first):
+        desk.credit("k1", "5.00")
+    assert len(tokens) == 2
+    assert len(set(tokens)) == 1
+    assert len(dynamo.ports.statements.entries(StatementQuery("wal_a", 5)).items) == 1
+
+
+def test_one_page_of_a_statement_is_one_query(dynamo: Tables, desk: Desk) -> None:
+    dynamo.ports.wallets.create(account("wal_a"))
+    for number in range(5):
+        desk.credit(f"k{number}", "1.00")
+    dynamo.calls.clear()
+    for limit in (2, 5, 10):
+        dynamo.ports.statements.entries(StatementQuery("wal_a", limit))
+    dynamo.ports.statements.entry_at("wal_a", NOW_MS)
+    assert operations(dynamo) == ["Query"] * 4
+
+
+def test_a_status_is_changed_in_one_call(dynamo: Tables) -> None:
+    dynamo.ports.wallets.create(account("wal_a"))
+    dynamo.calls.clear()
+    wallets.freeze(wallets=dynamo.ports.wallets, caller=ADMIN, wallet_id="wal_a", reason="why")
+    assert operations(dynamo) == ["GetItem", "UpdateItem"]
+    assert dynamo.ports.book.accounts(["wal_a"])["wal_a"].status is Status.FROZEN
+
+
+def test_an_item_is_weighed_by_names_and_values() -> None:
+    item: dict[str, dict[str, Any]] = {
+        "é": {"S": "é"},
+        "n": {"N": "-12345"},
+        "b": {"BOOL": True},
+        "l": {"L": [{"M": {"x": {"N": "1"}}}]},
+    }
+    assert item_bytes(item) == (2 + 2) + (1 + 5) + (1 + 1) + (1 + 3 + 1 + 3 + 1 + 2 + 1)

@@ -1,0 +1,5 @@
+"""Load the Hypothesis profile."""
+
+from tests.support import profiles
+
+profiles.load()

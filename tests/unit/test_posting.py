@@ -1,0 +1,164 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tallystick.domain.accounts import Account, Status
+from tallystick.domain.chain import entry_hash
+from tallystick.domain.errors import (
+    AccountNotActive,
+    BalanceLimitExceeded,
+    InsufficientFunds,
+    InvariantViolated,
+    NotFound,
+    TallystickError,
+)
+from tallystick.domain.money import MAX_UNITS
+from tallystick.domain.posting import MAX_POSTINGS, Leg, Order, Plan, plan
+from tallystick.domain.transfers import Posting, TransferKind
+from tests.support.scene import BOB, EUR, NOW_MS, USD, account, claim
+
+A, B = account("wal_a"), replace(account("wal_b", BOB), balance=500, version=3, head_time_ms=NOW_MS + 7)
+LEGS = (Leg("wal_a", -100), Leg("wal_b", 100))
+RICH = replace(A, balance=1000)
+
+
+def order(*legs: Leg, **changes: Any) -> Order:  # noqa: ANN401 (any field)
+    return replace(Order(claim(), TransferKind.TRANSFER, USD, legs or LEGS), **changes)
+
+
+def plan_of(*accounts: Account, wanted: Order | None = None) -> Plan:
+    return plan(wanted or order(), {account.account_id: account for account in accounts}, NOW_MS)
+
+
+def test_a_plan_moves_every_account_by_its_leg() -> None:
+    first, second = plan_of(RICH, B).changes
+    assert (first.after.balance, second.after.balance) == (900, 600)
+    assert (first.after.version, second.after.version) == (1, 4)
+
+
+def test_an_entry_continues_its_accounts_chain() -> None:
+    first, second = plan_of(RICH, B).changes
+    for change in (first, second):
+        assert change.entry.sequence == change.before.version + 1
+        assert change.entry.previous_hash == change.before.head_hash
+        assert change.entry.hash == entry_hash(change.entry) == change.after.head_hash
+        assert change.entry.balance_after == change.before.balance + change.entry.units
+
+
+def test_all_entries_carry_one_time_after_the_newest_entry_of_any_account() -> None:
+    planned = plan_of(RICH, B)
+    times = {planned.transfer.created_at_ms, *(change.entry.time_ms for change in planned.changes)}
+    assert times == {B.head_time_ms + 1}
+    assert {change.after.head_time_ms for change in planned.changes} == times
+
+
+def test_a_clock_that_is_ahead_of_the_newest_entry_is_believed() -> None:
+    assert plan_of(RICH, replace(B, head_time_ms=NOW_MS - 5)).transfer.created_at_ms == NOW_MS
+
+
+def test_the_transfer_keeps_what_was_asked_and_what_came_of_it() -> None:
+    wanted = order(reference="shop:1", metadata={"a": "b"}, reverses="trf_0")
+    transfer = plan_of(RICH, B, wanted=wanted).transfer
+    assert transfer.claim == wanted.claim
+    assert (transfer.asset, transfer.scale, transfer.units, transfer.kind) == ("USD", 2, 100, TransferKind.TRANSFER)
+    assert (transfer.reference, transfer.metadata, transfer.reverses) == ("shop:1", {"a": "b"}, "trf_0")
+    assert transfer.postings == (Posting("wal_a", -100, "ada", 900), Posting("wal_b", 100, "bob", 600))
+
+
+def test_a_tallied_account_gets_a_posting_and_nothing_else() -> None:
+    planned = plan_of(A, wanted=order(Leg("wal_a", 100), Leg("external:stripe:USD", -100)))
+    assert [change.before.account_id for change in planned.changes] == ["wal_a"]
+    assert planned.transfer.postings[1] == Posting("external:stripe:USD", -100)
+
+
+def test_status_and_label_are_not_a_movements_business() -> None:
+    marked = replace(RICH, label="mine", held=5, status_reason="r", needs_reconciliation=True)
+    after = plan_of(marked, B).changes[0].after
+    assert (after.label, after.held, after.status_reason, after.needs_reconciliation) == ("mine", 5, "r", True)
+
+
+FROZEN, CLOSED = replace(RICH, status=Status.FROZEN), replace(RICH, status=Status.CLOSED)
+FULL = replace(B, balance=MAX_UNITS)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "refusal"),
+    [
+        ([], NotFound),
+        ([RICH], NotFound),
+        ([B], NotFound),
+        ([CLOSED], NotFound),  # missing ranks before status
+        ([A], NotFound),  # and before funds
+        ([FROZEN, B], AccountNotActive),
+        ([CLOSED, B], AccountNotActive),
+        ([replace(A, status=Status.FROZEN), B], AccountNotActive),  # status ranks before funds
+        ([A, replace(B, status=Status.CLOSED)], AccountNotActive),  # of any account
+        ([A, B], InsufficientFunds),
+        ([replace(A, balance=99), B], InsufficientFunds),
+        ([A, FULL], InsufficientFunds),  # in the order of the legs
+        ([RICH, FULL], BalanceLimitExceeded),
+        ([RICH, replace(B, balance=MAX_UNITS - 99)], BalanceLimitExceeded),
+    ],
+)
+def test_refusals_rank_missing_then_status_then_funds(accounts: list[Account], refusal: type[TallystickError]) -> None:
+    with pytest.raises(refusal):
+        plan_of(*accounts)
+
+
+def test_a_wallet_may_be_emptied_and_filled_to_the_last_unit() -> None:
+    planned = plan_of(replace(A, balance=100), replace(B, balance=MAX_UNITS - 100))
+    assert [change.after.balance for change in planned.changes] == [0, MAX_UNITS]
+
+
+def test_too_little_money_says_how_much_there_is() -> None:
+    with pytest.raises(InsufficientFunds) as refused:
+        plan_of(replace(A, balance=99), B)
+    assert refused.value.members == {"account": "wal_a", "available": "0.99", "asset": "USD", "scale": 2}
+
+
+@pytest.mark.parametrize(("status", "passes"), [(Status.ACTIVE, True), (Status.FROZEN, True), (Status.CLOSED, False)])
+def test_a_reversal_passes_a_frozen_wallet_but_no_closed_one(status: Status, passes: bool) -> None:  # noqa: FBT001
+    wanted = order(kind=TransferKind.REVERSAL)
+    assert (status in wanted.accepted_statuses) is passes
+    if passes:
+        assert plan_of(replace(RICH, status=status), B, wanted=wanted).accepted_statuses == wanted.accepted_statuses
+    else:
+        with pytest.raises(AccountNotActive):
+            plan_of(replace(RICH, status=status), B, wanted=wanted)
+
+
+@pytest.mark.parametrize(
+    "legs",
+    [
+        (Leg("wal_a", -100), Leg("wal_b", 99)),
+        (Leg("wal_a", 0), Leg("wal_b", 0)),
+        (Leg("wal_a", -1), Leg("wal_b", 1), Leg("external:x:USD", 0)),
+        (Leg("wal_a", -1), Leg("wal_a", 1)),
+        (Leg("external:x:USD", -1), Leg("external:y:USD", 1)),
+    ],
+)
+def test_what_is_no_movement_is_a_bug(legs: tuple[Leg, ...]) -> None:
+    with pytest.raises(InvariantViolated):
+        plan_of(RICH, B, wanted=order(*legs))
+
+
+def many(count: int) -> tuple[Leg, ...]:
+    return (Leg("wal_a", 1 - count), *(Leg(f"external:{number}:USD", 1) for number in range(count - 1)))
+
+
+def test_a_movement_has_a_bounded_number_of_postings() -> None:
+    assert len(plan_of(RICH, wanted=order(*many(MAX_POSTINGS))).transfer.postings) == MAX_POSTINGS
+    with pytest.raises(InvariantViolated):
+        plan_of(RICH, wanted=order(*many(MAX_POSTINGS + 1)))
+
+
+def test_an_order_without_legs_is_a_bug() -> None:
+    with pytest.raises(InvariantViolated):
+        plan(replace(order(), legs=()), {}, NOW_MS)
+
+
+@pytest.mark.parametrize("asset", [EUR, replace(USD, scale=3)])
+def test_an_account_of_another_asset_or_scale_is_a_bug(asset: Any) -> None:  # noqa: ANN401
+    with pytest.raises(InvariantViolated, match="wal_b"):
+        plan_of(RICH, replace(B, asset=asset))
