@@ -52,7 +52,9 @@ def openapi() -> Response[str]:
 
 @app.get("/docs", include_in_schema=False)
 def docs() -> Response[str]:
-    """Show the contract with the Swagger UI that Powertools brings."""
+    """Show the contract with the Swagger UI that Powertools brings; its page links to the contract by `format`."""
+    if app.current_event.query_string_parameters.get("format") == "json":
+        return openapi()
     script, style = (UI / "swagger-ui-bundle.min.js").read_text(), (UI / "swagger-ui.min.css").read_text()
     page = generate_swagger_html(CONTRACT.read_text(), script, style, swagger_base_url="", oauth2_config=None)
     return http.document("text/html", page, PAGE_HEADERS)

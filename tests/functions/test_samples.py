@@ -18,7 +18,7 @@ from tests.functions.samples import Sample, functions, samples_of
 from tests.functions.world import Answer, answer
 
 ANSWERS = Path(__file__).parent / "answers"
-DOCUMENTS = {"docs/200-openapi", "docs/200-docs"}
+DOCUMENTS = {"docs/200-openapi", "docs/200-docs", "docs/200-docs-as-json"}
 
 pytestmark = pytest.mark.usefixtures("small_world")
 
