@@ -39,6 +39,7 @@ def choose_ports(wanted: int | None) -> tuple[int, int]:
 
 def start(home: Home, api_port: int, aws_port: int) -> int:
     """Start the emulator in a session of its own, so that Ctrl-C does not reach it, and return its process id."""
+    _collect_ended()
     command = [sys.executable, "-m", "cli.local.launcher", str(home.path), str(api_port), str(aws_port)]
     with home.log.open("w") as log:
         process = subprocess.Popen(  # noqa: S603 - our own launcher
@@ -116,6 +117,13 @@ def stop(home: Home, pid: int) -> None:
         _children.pop(pid).wait()
     while is_running(home):
         time.sleep(0.01)
+
+
+def _collect_ended() -> None:
+    """Forget emulators of this process that ended by themselves."""
+    for pid, child in list(_children.items()):
+        if child.poll() is not None:
+            del _children[pid]
 
 
 def _answers(port: int) -> bool:

@@ -37,6 +37,7 @@ def pages(ports: Ports, query: StatementQuery) -> list[list[Entry]]:
         found.append(page.items)
         if page.next_key is None:
             return found
+        assert query.before_ms is None or int(page.next_key) < query.before_ms, "the pages never end"
         query = replace(query, before_ms=int(page.next_key))
 
 
@@ -77,6 +78,8 @@ def test_a_search_for_a_kind_is_bounded_and_goes_on_from_where_it_stopped(
     if isinstance(ports.statements, FakeStore):
         monkeypatch.setattr(ports.statements, "most_examined", examined)
     assert sequences(ports, StatementQuery("wal_a", limit, "debit")) == [9, 4, 3]
+    in_vain = ports.statements.entries(StatementQuery("wal_a", limit, "reversal"))
+    assert (in_vain.items, in_vain.next_key) == ([], str(NOW_MS + 1000 * (11 - examined)))
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,7 @@ class LedgerMachine(RuleBasedStateMachine):
             found += [(entry.time_ms, entry.balance_after) for entry in page.items]
             if page.next_key is None:
                 break
+            assert before_ms is None or int(page.next_key) < before_ms, "the pages never end"
             before_ms = int(page.next_key)
         history = [moment for moment in self.model.history[wallet] if kind in (None, self.kind_at(wallet, moment[0]))]
         assert found == history[::-1]

@@ -1,4 +1,7 @@
-"""Say how long property tests search: `--hypothesis-profile=long`, or HYPOTHESIS_PROFILE=long, searches for minutes."""
+"""Say how long property tests search: HYPOTHESIS_PROFILE=long searches for minutes.
+
+So does `pytest tests/property --hypothesis-profile=long`.
+"""
 
 import os
 from typing import Final

@@ -1,5 +1,17 @@
-"""Load the Hypothesis profile."""
+"""Load the Hypothesis profile, and set the scene that most tests of movements play in."""
+
+import pytest
 
 from tests.support import profiles
+from tests.support.scene import BOB, Scene
 
 profiles.load()
+
+
+@pytest.fixture
+def scene() -> Scene:
+    """Give ada 10.00 in wal_a and bob an empty wal_b."""
+    scene = Scene()
+    scene.wallet("wal_a", units=1000)
+    scene.wallet("wal_b", BOB)
+    return scene

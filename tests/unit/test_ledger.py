@@ -17,15 +17,7 @@ from tallystick.domain.money import MAX_UNITS
 from tallystick.services.ledger import MAX_ATTEMPTS, Ledger
 from tallystick.services.ports import CommitConflict
 from tests.support.fake_store import Reason
-from tests.support.scene import BOB, Pauses, Scene, once
-
-
-@pytest.fixture
-def scene() -> Scene:
-    scene = Scene()
-    scene.wallet("wal_a", units=1000)
-    scene.wallet("wal_b", BOB)
-    return scene
+from tests.support.scene import Pauses, Scene, once
 
 
 def test_a_cold_movement_reads_once_and_writes_once(scene: Scene) -> None:

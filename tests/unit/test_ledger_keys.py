@@ -18,17 +18,9 @@ from tallystick.domain.errors import (
 from tallystick.domain.transfers import Tombstone, client_key
 from tallystick.services import idempotency
 from tests.support.fake_store import Reason
-from tests.support.scene import BOB, NOW_MS, SERVICE, Scene, claim, once
+from tests.support.scene import NOW_MS, SERVICE, Scene, claim, once
 
 KEY = client_key(SERVICE.caller_id, "k1")
-
-
-@pytest.fixture
-def scene() -> Scene:
-    scene = Scene()
-    scene.wallet("wal_a", units=1000)
-    scene.wallet("wal_b", BOB)
-    return scene
 
 
 def spend(scene: Scene) -> None:

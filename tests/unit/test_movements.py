@@ -20,14 +20,6 @@ from tests.support.scene import ADA, ADMIN, BOB, EUR, EVE, NOW_MS, SERVICE, Scen
 Call = Callable[..., Receipt]
 
 
-@pytest.fixture
-def scene() -> Scene:
-    scene = Scene()
-    scene.wallet("wal_a", units=1000)
-    scene.wallet("wal_b", BOB)
-    return scene
-
-
 def test_a_credit_comes_from_the_account_that_its_reference_names(scene: Scene) -> None:
     request = ServiceMovement("wal_a", "2.50", "stripe:pi_1", {"note": "x"})
     moved = movements.credit(

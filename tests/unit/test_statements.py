@@ -38,6 +38,7 @@ def read_all(scene: Scene, query: StatementQuery) -> list[Entry]:
         found += part.items
         if part.next_key is None:
             return found
+        assert query.before_ms is None or int(part.next_key) < query.before_ms, "the pages never end"
         query = replace(query, before_ms=int(part.next_key))
 
 
