@@ -1,7 +1,4 @@
-"""Say how long property tests search: HYPOTHESIS_PROFILE=long searches for minutes.
-
-So does `pytest tests/property --hypothesis-profile=long`.
-"""
+"""Say how long property tests search: HYPOTHESIS_PROFILE=long, or `--hypothesis-profile=long`, searches for minutes."""
 
 import os
 from typing import Final

@@ -1,11 +1,8 @@
-"""Load the Hypothesis profile, and set the scene that most tests of movements play in."""
+"""Set the scene that most tests of movements play in."""
 
 import pytest
 
-from tests.support import profiles
 from tests.support.scene import BOB, Scene
-
-profiles.load()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ thousands of digits; it lets duplicate keys pass and parses forms. None of that 
 
 import base64
 import json
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from tallystick.domain.errors import MalformedBody
 
@@ -42,7 +42,6 @@ def _canonical(text: str) -> str:
         text if text.strip() else "{}",
         object_pairs_hook=_unique,
         parse_int=_bounded,
-        parse_constant=_refuse_constant,
     )
     if not isinstance(parsed, dict):
         raise MalformedBody("The body must be a JSON object.")
@@ -64,10 +63,6 @@ def _bounded(digits: str) -> int:
     if len(digits) > MAX_INTEGER_DIGITS:
         raise MalformedBody(f"The body holds an integer of more than {MAX_INTEGER_DIGITS} digits.")
     return int(digits)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise MalformedBody(f"{name} is not JSON.")
 
 
 def _depth(value: object) -> int:

@@ -1,4 +1,4 @@
-"""Load the Hypothesis profile."""
+"""Say how long property tests search."""
 
 from tests.support import profiles
 
