@@ -38,9 +38,7 @@ def calls(record: Record, write_units: Mapping[str, float]) -> Table:
     """Show how many calls there were, how long they took at the caller, and what a movement writes."""
     numbers = ("calls", "p50 ms", "p95 ms", "p99 ms", "max ms", "write units")
     table = _table("Calls", "kind", right=numbers, marked=False)
-    table.caption = (
-        "times as the caller sees them, cold starts and queues included; units from the sizes of what is stored"
-    )
+    table.caption = "at the caller, cold starts and queues included; units from the sizes of stored items"
     for kind, milliseconds in record.milliseconds.items():
         ordered = sorted(milliseconds)
         times = [f"{percentile(ordered, share):,.0f}" for share in (0.5, 0.95, 0.99, 1.0)]

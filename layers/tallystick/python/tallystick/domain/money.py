@@ -1,6 +1,7 @@
 """Turn decimal strings into whole units of an asset and back, exactly."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,7 +46,7 @@ DEFAULT_ASSETS: Final = {
 }
 
 
-def known_asset(assets: dict[str, Asset], code: str) -> Asset:
+def known_asset(assets: Mapping[str, Asset], code: str) -> Asset:
     """Find an asset by its code.
 
     Raises:

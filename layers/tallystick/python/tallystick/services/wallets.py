@@ -8,14 +8,13 @@ from tallystick.domain.callers import Caller, Role
 from tallystick.domain.chain import genesis
 from tallystick.domain.errors import (
     AccountNotActive,
-    AssetMismatch,
     IdempotencyKeyReused,
     NotFound,
     Refusal,
     TooMuchContention,
     WalletNotEmpty,
 )
-from tallystick.domain.money import Asset, format_units
+from tallystick.domain.money import Asset, format_units, known_asset
 from tallystick.services.ports import Page, StatusChange, Wallets
 
 MAX_ATTEMPTS: Final = 3
@@ -38,12 +37,10 @@ def create(
         AssetMismatch: no such asset is configured.
         IdempotencyKeyReused: the id, made from an idempotency key, belongs to a wallet that was asked for otherwise.
     """
-    if asset not in assets:
-        raise AssetMismatch(f"There is no asset {asset!r}; GET /v1/assets lists them.")
     wanted = Account(
         account_id=wallet_id,
         owner_id=caller.caller_id,
-        asset=assets[asset],
+        asset=known_asset(assets, asset),
         created_at_ms=now_ms,
         head_hash=genesis(wallet_id, asset),
         label=label,
