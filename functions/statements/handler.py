@@ -1,6 +1,5 @@
 """GET /v1/wallets/{wallet_id}/entries and /balance: what happened in a wallet."""
 
-import re
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,8 +10,6 @@ from tallystick import http, paging, wiring
 from tallystick.domain.transfers import TransferKind
 from tallystick.services import statements
 from tallystick.services.ports import StatementQuery
-
-CURSOR = re.compile(r"[0-9]{1,14}")
 
 app = http.build_app()
 
@@ -27,9 +24,6 @@ def list_entries(
     to: Annotated[str | None, Query(description="Before this time (RFC 3339).")] = None,
 ) -> Response[EntryPage]:
     """List a wallet's ledger entries, newest first. For its owner and ADMIN."""
-    position = paging.decode_cursor(cursor, CURSOR)
-    bounds = [int(position)] if position else []
-    before_ms = paging.parse_time("to", to)
     page = statements.entries(
         wallets=wiring.wallets(),
         statements=wiring.statements(),
@@ -39,7 +33,7 @@ def list_entries(
             limit=limit,
             kind=kind,
             from_ms=paging.parse_time("from", from_),
-            before_ms=min([*bounds, *([] if before_ms is None else [before_ms])], default=None),
+            before_ms=paging.before_ms(cursor, to),
         ),
     )
     items = [EntryView.of(entry) for entry in page.items]

@@ -12,6 +12,9 @@ from tallystick.domain.times import from_rfc3339
 Limit = Annotated[int, Query(ge=1, le=100, description="How many items a page holds.")]
 Cursor = Annotated[str | None, Query(max_length=256, description="`next_cursor` of the page before.")]
 
+_TIME = re.compile(r"[0-9]{1,14}")
+"""Milliseconds since 1970, up to the year 5138."""
+
 
 def encode_cursor(position: str | None) -> str | None:
     """Wrap where the next page begins, so that nobody builds on what is in it."""
@@ -33,6 +36,17 @@ def decode_cursor(cursor: str | None, shape: re.Pattern[str]) -> str | None:
     if not shape.fullmatch(position):
         raise InvalidRequest([{"detail": "Send a next_cursor as it was given.", "parameter": "cursor"}])
     return position
+
+
+def before_ms(cursor: str | None, to: str | None) -> int | None:
+    """Read where a page of entries ends: at the time that its cursor names, or at `to` when that is earlier.
+
+    Raises:
+        InvalidRequest: the cursor is not one of ours, or the time is none.
+    """
+    position = decode_cursor(cursor, _TIME)
+    bounds = (None if position is None else int(position), parse_time("to", to))
+    return min((bound for bound in bounds if bound is not None), default=None)
 
 
 def parse_time(parameter: str, text: str | None) -> int | None:
