@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 
 from tallystick.domain import errors
 from tallystick.problems import PROBLEM_JSON, STATUS, internal_error, invalid, problem
+
+API_PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
 
 def subclasses(parent: type[errors.Refusal]) -> Iterator[type[errors.Refusal]]:
@@ -109,3 +112,9 @@ def test_an_amount_that_is_no_string_is_an_invalid_amount() -> None:
 
 def test_a_missing_amount_is_an_invalid_request() -> None:
     assert type(invalid(faults(NO_AMOUNT))) is errors.InvalidRequest
+
+
+def test_every_problem_is_documented_with_its_status() -> None:
+    rows = [line.split("|") for line in API_PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    documented = {code: int(row[2]) for row in rows for code in re.findall(r"`([a-z-]+)`", row[1])}
+    assert documented == {refusal.code: status for refusal, status in STATUS.items()} | {"internal-error": 500}
