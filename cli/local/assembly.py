@@ -22,12 +22,11 @@ STAGE = "local"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file or folder that the template refers to, and where in S3 it expects it."""
+    """One file that the template refers to, and where in S3 it expects it; folders are zipped when they are built."""
 
     source: Path
     bucket: str
     key: str
-    zipped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,6 @@ def _assets(folder: Path, manifest: str) -> Iterator[Asset]:
                 source=folder / file["source"]["path"],
                 bucket=destination["bucketName"],
                 key=destination["objectKey"],
-                zipped=file["source"]["packaging"] == "zip",
             )
 
 

@@ -1,15 +1,12 @@
 """Deploy a cloud assembly to the emulator: assets to S3, the template through CloudFormation."""
 
 import time
-import zipfile
 from collections.abc import Mapping
-from io import BytesIO
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from cli.local.assembly import Assembly, Asset
+from cli.local.assembly import Assembly
 from cli.local.errors import DeploymentFailed
 from cli.local.repairs import Clients
 
@@ -18,7 +15,6 @@ if TYPE_CHECKING:
 
 DEPLOY_TIMEOUT_S = 120.0
 CAPABILITIES: Any = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
-BOOTSTRAP_VERSION = "30"
 
 
 def upload(clients: Clients, assembly: Assembly, account: str, region: str) -> None:
@@ -29,12 +25,11 @@ def upload(clients: Clients, assembly: Assembly, account: str, region: str) -> N
         present = {entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])}
         for asset in assembly.assets:
             if asset.key not in present:
-                s3.put_object(Bucket=bucket, Key=asset.key, Body=_contents(asset))
+                s3.put_object(Bucket=bucket, Key=asset.key, Body=asset.source.read_bytes())
 
 
 def apply(clients: Clients, assembly: Assembly, account: str, region: str) -> dict[str, str]:
     """Create or update the stack and return its outputs; raises DeploymentFailed with CloudFormation's reasons."""
-    _pretend_bootstrapped(clients, assembly)
     cloudformation: CloudFormationClient = clients.client("cloudformation")
     bucket = _concrete(assembly.template_bucket, account, region)
     url = f"{cloudformation.meta.endpoint_url}/{bucket}/{assembly.template_key}"
@@ -51,15 +46,6 @@ def _create_or_update(cloudformation: "CloudFormationClient", stack: str, url: s
         _wait(cloudformation, stack, "CREATE_COMPLETE")
     elif _begin_update(cloudformation, stack, url):
         _wait(cloudformation, stack, "UPDATE_COMPLETE")
-
-
-def _pretend_bootstrapped(clients: Clients, assembly: Assembly) -> None:
-    """Set what `cdk bootstrap` leaves in an account: a template reads its version."""
-    parameter = assembly.template.get("Parameters", {}).get("BootstrapVersion")
-    if parameter:
-        clients.client("ssm").put_parameter(
-            Name=parameter["Default"], Value=BOOTSTRAP_VERSION, Type="String", Overwrite=True
-        )
 
 
 def _begin_update(cloudformation: "CloudFormationClient", stack: str, url: str) -> bool:
@@ -111,17 +97,3 @@ def _outputs(cloudformation: "CloudFormationClient", stack: str) -> dict[str, st
 
 def _concrete(name: str, account: str, region: str) -> str:
     return name.replace("${AWS::AccountId}", account).replace("${AWS::Region}", region)
-
-
-def _contents(asset: Asset) -> bytes:
-    return _zip(asset.source) if asset.zipped else asset.source.read_bytes()
-
-
-def _zip(folder: Path) -> bytes:
-    """Pack without compressing: it only travels within this machine, and is unpacked at every cold start."""
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w", strict_timestamps=False) as archive:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                archive.write(path, path.relative_to(folder))
-    return buffer.getvalue()

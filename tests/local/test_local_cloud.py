@@ -72,7 +72,7 @@ def assembly_of(folder: Path, stack: str, template: dict[str, Any], *assets: Ass
     file = folder / f"{stack}.json"
     file.write_text(json.dumps(template))
     key = f"{stack}-{time.monotonic_ns()}.json"
-    return Assembly(stack, template, BUCKET, key, (*assets, Asset(file, BUCKET, key, zipped=False)))
+    return Assembly(stack, template, BUCKET, key, (*assets, Asset(file, BUCKET, key)))
 
 
 def apply(deployment: Deployment, built: Assembly) -> dict[str, str]:
@@ -257,7 +257,7 @@ def test_changed_code_is_updated_in_place(deployment: Deployment, tmp_path: Path
     code = tmp_path / "changed.zip"
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("functions/health/handler.py", CHANGED_CODE)
-    built = assembly_of(tmp_path, current.stack, changed, Asset(code, BUCKET, "changed.zip", zipped=False))
+    built = assembly_of(tmp_path, current.stack, changed, Asset(code, BUCKET, "changed.zip"))
 
     assert httpx.get(f"{deployment.base_url}/health").status_code == 200
     outputs = apply(deployment, built)
