@@ -13,8 +13,8 @@ from cli.demo.client import Answer, Client, Record, Request
 from cli.demo.script import Try
 from cli.local import tokens
 from cli.local.deployment import Deployment
-from cli.local.roles import Role
 from cli.progress import Steps
+from tallystick.domain.callers import Role
 
 DEBITS: Final = 100
 AFFORDABLE: Final = 60

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cli.local.errors import LocalCloudError
-from cli.local.roles import Role
+from tallystick.domain.callers import Role
 
 app = typer.Typer(help="The same application on an AWS emulator on this machine.", no_args_is_help=True)
 

@@ -4,10 +4,13 @@ import secrets
 from typing import TYPE_CHECKING
 
 from cli.local.deployment import Deployment
-from cli.local.roles import GROUPS, Role
+from tallystick.domain.callers import Role
 
 if TYPE_CHECKING:
     from types_boto3_cognito_idp import CognitoIdentityProviderClient
+
+GROUPS = (Role.SERVICE, Role.ADMIN)
+"""Roles that are groups of the user pool; USER is in none."""
 
 
 def issue(deployment: Deployment, role: Role, email: str) -> str:

@@ -11,7 +11,7 @@ import httpx
 
 from cli.local import tokens
 from cli.local.deployment import Deployment
-from cli.local.roles import Role
+from tallystick.domain.callers import Role
 
 _numbers = itertools.count(1)
 

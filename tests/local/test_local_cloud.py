@@ -25,8 +25,8 @@ from cli.local.assembly import Assembly, Asset
 from cli.local.deployment import ACCOUNT, Deployment
 from cli.local.errors import DeploymentFailed, NotRunning, PortUnavailable, StepFailed
 from cli.local.home import PROJECT, Home
-from cli.local.roles import Role
 from cli.main import app
+from tallystick.domain.callers import Role
 
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{server.REGION}"
 LARGEST = "9" * 38

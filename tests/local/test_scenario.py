@@ -17,9 +17,9 @@ from cli.demo.stored import Stored
 from cli.local import cloud, tokens
 from cli.local.deployment import Deployment
 from cli.local.errors import NotRunning
-from cli.local.roles import Role
 from cli.main import app
 from cli.progress import Steps
+from tallystick.domain.callers import Role
 
 
 @pytest.fixture(scope="module")

@@ -32,9 +32,8 @@ def ledger() -> Ledger:
     """
     from tallystick.adapters.dynamo.book import DynamoBook
 
-    settings().require("accounts_table", "entries_table", "transfers_table")
     return Ledger(
-        book=DynamoBook(_connection()),
+        book=DynamoBook(_tables("accounts_table", "entries_table", "transfers_table")),
         pause=pause,
         service_limits=settings().service_limits,
     )
@@ -45,8 +44,7 @@ def wallets() -> "Wallets":
     """Connect to the accounts."""
     from tallystick.adapters.dynamo.wallets import DynamoWallets
 
-    settings().require("accounts_table")
-    _connection()
+    _tables("accounts_table")
     return DynamoWallets()
 
 
@@ -55,8 +53,7 @@ def statements() -> "Statements":
     """Connect to the entries."""
     from tallystick.adapters.dynamo.statements import DynamoStatements
 
-    settings().require("entries_table")
-    _connection()
+    _tables("entries_table")
     return DynamoStatements()
 
 
@@ -82,14 +79,18 @@ def ready() -> dict[str, bool]:
     """Try each table with one consistent read of an item that is not there."""
     from tallystick.adapters.dynamo.readiness import answering
 
-    settings().require("accounts_table", "entries_table", "transfers_table")
-    _connection()
+    _tables("accounts_table", "entries_table", "transfers_table")
     return answering()
 
 
 def new_wallet_id() -> str:
     """Make an id that cannot be guessed."""
     return f"wal_{secrets.token_hex(16)}"
+
+
+def _tables(*needed: str) -> "Connection":
+    settings().require(*needed)
+    return _connection()
 
 
 @cache

@@ -8,9 +8,9 @@ from typing import Any, Final
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.exceptions import ClientError, HTTPClientError
-from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.exceptions import ClientError
 
+from tallystick.adapters.silence import SILENCE
 from tallystick.domain.errors import (
     EmailNotConfirmed,
     EmailRegistered,
@@ -121,7 +121,7 @@ def _refusals() -> Iterator[None]:
         if refusal is None:
             raise
         raise refusal from error
-    except (HTTPClientError, BotoConnectionError) as error:
+    except SILENCE as error:
         raise StoreUnavailable(_UNAVAILABLE[1]) from error
 
 

@@ -10,7 +10,7 @@ from tallystick.domain.errors import IdempotencyKeyInvalid
 
 MAX_KEY_LENGTH: Final = 255
 TRANSFER_PREFIX: Final = "trf_"
-TRANSFER_ID: Final = re.compile(r"trf_[0-9a-f]{64}")
+TRANSFER_ID: Final = re.compile(TRANSFER_PREFIX + r"[0-9a-f]{64}")
 
 
 class TransferKind(StrEnum):

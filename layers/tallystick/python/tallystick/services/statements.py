@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from tallystick.domain.accounts import Account, Entry
 from tallystick.domain.callers import Caller, Role
-from tallystick.domain.errors import NotFound
 from tallystick.services.ports import Page, StatementQuery, Statements, Wallets
+from tallystick.services.wallets import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ def entries(*, wallets: Wallets, statements: Statements, caller: Caller, query: 
     Raises:
         NotFound: no such wallet, or somebody else's.
     """
-    _visible(wallets, caller, query.account_id)
+    visible(wallets, caller, query.account_id, Role.ADMIN)
     return statements.entries(query)
 
 
@@ -33,16 +33,8 @@ def balance(*, wallets: Wallets, statements: Statements, caller: Caller, wallet_
     Raises:
         NotFound: no such wallet, or somebody else's.
     """
-    account = _visible(wallets, caller, wallet_id)
+    account = visible(wallets, caller, wallet_id, Role.ADMIN)
     if at_ms is None:
         return Balance(account, account.balance, account.version)
     entry = statements.entry_at(wallet_id, at_ms)
     return Balance(account, entry.balance_after, entry.sequence) if entry else Balance(account, 0, 0)
-
-
-def _visible(wallets: Wallets, caller: Caller, wallet_id: str) -> Account:
-    account = wallets.get(wallet_id)
-    if account is None:
-        raise NotFound("wallet")
-    caller.require_sight("wallet", account.owner_id, Role.ADMIN)
-    return account

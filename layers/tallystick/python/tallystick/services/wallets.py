@@ -57,10 +57,19 @@ def get(*, wallets: Wallets, caller: Caller, wallet_id: str) -> Account:
     Raises:
         NotFound: none, or somebody else's.
     """
+    return visible(wallets, caller, wallet_id, Role.SERVICE, Role.ADMIN)
+
+
+def visible(wallets: Wallets, caller: Caller, wallet_id: str, *roles: Role) -> Account:
+    """Read a wallet that is the caller's own, or that one of these roles lets them see.
+
+    Raises:
+        NotFound: none, or somebody else's.
+    """
     account = wallets.get(wallet_id)
     if account is None:
         raise NotFound("wallet")
-    caller.require_sight("wallet", account.owner_id, Role.SERVICE, Role.ADMIN)
+    caller.require_sight("wallet", account.owner_id, *roles)
     return account
 
 
@@ -99,18 +108,14 @@ def close(*, wallets: Wallets, caller: Caller, wallet_id: str) -> Account:
         AccountNotActive: the wallet is frozen and the caller no ADMIN.
         WalletNotEmpty: there is money in it or held for it.
     """
-    account = wallets.get(wallet_id)
-    if account is None:
-        raise NotFound("wallet")
-    caller.require_sight("wallet", account.owner_id, Role.ADMIN)
+    visible(wallets, caller, wallet_id, Role.ADMIN)
     expected = {Status.ACTIVE, Status.FROZEN} if Role.ADMIN in caller.roles else {Status.ACTIVE}
     return _change(wallets, StatusChange(wallet_id, frozenset(expected), Status.CLOSED, only_empty=True))
 
 
 def _mark(wallets: Wallets, caller: Caller, change: StatusChange) -> Account:
     caller.require(Role.ADMIN)
-    if wallets.get(change.account_id) is None:
-        raise NotFound("wallet")
+    visible(wallets, caller, change.account_id, Role.ADMIN)
     return _change(wallets, change)
 
 

@@ -9,6 +9,7 @@ from pynamodb.exceptions import CancellationReason, DoesNotExist, TransactWriteE
 from pynamodb.transactions import TransactWrite
 
 from tallystick.adapters.dynamo import items
+from tallystick.adapters.dynamo.accounts import read_accounts
 from tallystick.adapters.dynamo.connection import response_code, troubles
 from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TransferItem
 from tallystick.domain.accounts import Account
@@ -28,13 +29,7 @@ class DynamoBook:
 
     def accounts(self, account_ids: Sequence[str]) -> dict[str, Account]:
         """Read accounts consistently in one call."""
-        possible = [account_id for account_id in account_ids if items.is_possible_key(account_id)]
-        with troubles():
-            if len(possible) == 1:
-                found = _one(possible[0])
-            else:
-                found = list(AccountItem.batch_get(possible, consistent_read=True))
-        return {item.account_id: items.account(item) for item in found}
+        return read_accounts(account_ids)
 
     def record(self, transfer_key: str) -> Record | None:
         """Read consistently what stands under an idempotency key's hash."""
@@ -66,13 +61,6 @@ class DynamoBook:
         transaction = TransactWrite(connection=self._connection)
         _put_new(transaction, items.tombstone_item(tombstone))
         _send(transaction)
-
-
-def _one(account_id: str) -> list[AccountItem]:
-    try:
-        return [AccountItem.get(account_id, consistent_read=True)]
-    except DoesNotExist:
-        return []
 
 
 def _transfer_item(transfer_key: str) -> TransferItem | None:

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from botocore.exceptions import ConnectionError as BotoConnectionError
-from botocore.exceptions import HTTPClientError
 from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException
 
+from tallystick.adapters.silence import SILENCE
 from tallystick.domain.errors import StoreUnavailable
 
 CONNECT_TIMEOUT_S: Final = 1
@@ -27,9 +26,6 @@ _TROUBLE: Final = frozenset(
     }
 )
 """Codes that mean: not now (AWS: API_TransactWriteItems, API_UpdateItem)."""
-
-SILENCE: Final = (HTTPClientError, BotoConnectionError)
-"""What the SDK raises when there is no answer: refused, reset, timed out."""
 
 
 def connect(region: str) -> Connection:

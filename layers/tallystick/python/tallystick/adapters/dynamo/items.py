@@ -13,13 +13,6 @@ TRANSFER: Final = "transfer"
 VOID: Final = "void"
 REVERSAL: Final = "reversal"
 
-_MAX_KEY_BYTES: Final = 2048
-
-
-def is_possible_key(text: str) -> bool:
-    """Tell whether DynamoDB takes a text as a partition key: it refuses empty ones and those over 2,048 bytes."""
-    return 0 < len(text.encode()) <= _MAX_KEY_BYTES
-
 
 def account_item(account: Account) -> AccountItem:
     """Store a new account."""

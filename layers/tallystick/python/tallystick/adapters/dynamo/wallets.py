@@ -1,9 +1,10 @@
 """Create, read and mark accounts, without touching their balances."""
 
-from pynamodb.exceptions import DoesNotExist, PutError, UpdateError
+from pynamodb.exceptions import PutError, UpdateError
 from pynamodb.expressions.update import Action
 
 from tallystick.adapters.dynamo import items
+from tallystick.adapters.dynamo.accounts import read_accounts
 from tallystick.adapters.dynamo.connection import response_code, troubles
 from tallystick.adapters.dynamo.tables import AccountItem
 from tallystick.domain.accounts import Account
@@ -29,13 +30,7 @@ class DynamoWallets:
 
     def get(self, account_id: str) -> Account | None:
         """Read one account consistently."""
-        if not items.is_possible_key(account_id):
-            return None
-        with troubles():
-            try:
-                return items.account(AccountItem.get(account_id, consistent_read=True))
-            except DoesNotExist:
-                return None
+        return read_accounts([account_id]).get(account_id)
 
     def owned_by(self, owner_id: str, limit: int, after: str | None) -> Page[Account]:
         """Ask the index for ids, then read the accounts themselves consistently."""
@@ -48,10 +43,11 @@ class DynamoWallets:
                 last_evaluated_key=_start_key(owner_id, after) if after else None,
             )
             found = list(query)
-            listed = [item.account_id for item in found[:limit]]
-            stored = {item.account_id: item for item in _read(listed)}
-        accounts = [items.account(stored[account_id]) for account_id in listed]
-        return Page(accounts, _position(found[limit - 1]) if len(found) > limit else None)
+        listed = [item.account_id for item in found[:limit]]
+        stored = read_accounts(listed) if listed else {}
+        return Page(
+            [stored[account_id] for account_id in listed], _position(found[limit - 1]) if len(found) > limit else None
+        )
 
     def change_status(self, change: StatusChange) -> tuple[bool, Account]:
         """Set the status under the condition that the change states."""
@@ -86,7 +82,3 @@ def _position(item: AccountItem) -> str:
 def _start_key(owner_id: str, position: str) -> dict[str, dict[str, str]]:
     created_at, _, account_id = position.partition("#")
     return {"owner_id": {"S": owner_id}, "created_at": {"S": created_at}, "account_id": {"S": account_id}}
-
-
-def _read(account_ids: list[str]) -> list[AccountItem]:
-    return list(AccountItem.batch_get(account_ids, consistent_read=True)) if account_ids else []
