@@ -18,7 +18,7 @@ def debit(
     receipt = movements.debit(
         ledger=wiring.ledger(),
         caller=caller,
-        claim=http.claim(app, idempotency_key),
+        claim=http.claim(app, caller, idempotency_key),
         request=body.for_wallet(wallet_id),
         now_ms=wiring.now_ms(),
     )

@@ -20,7 +20,7 @@ def create_transfer(body: TransferRequest, idempotency_key: http.IdempotencyKeyH
     receipt = movements.transfer(
         ledger=wiring.ledger(),
         caller=caller,
-        claim=http.claim(app, idempotency_key),
+        claim=http.claim(app, caller, idempotency_key),
         request=body.to_transfer(),
         now_ms=wiring.now_ms(),
     )
@@ -44,7 +44,7 @@ def reverse_transfer(
     receipt = movements.reverse(
         ledger=wiring.ledger(),
         caller=caller,
-        claim=http.claim(app, idempotency_key),
+        claim=http.claim(app, caller, idempotency_key),
         transfer_id=transfer_id,
         metadata=body.metadata,
         now_ms=wiring.now_ms(),

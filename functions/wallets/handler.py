@@ -16,11 +16,12 @@ app = http.build_app()
 @app.post("/v1/wallets", status_code=201, tags=["wallets"])
 def create_wallet(body: WalletRequest, idempotency_key: http.IdempotencyKeyHeader = None) -> Response[WalletView]:
     """Open a wallet of one asset for the caller; with an Idempotency-Key a repeated call opens no second one."""
-    wallet_id = wiring.new_wallet_id() if idempotency_key is None else http.claim(app, idempotency_key).key.wallet_id
+    caller = http.caller(app)
+    claim = None if idempotency_key is None else http.claim(app, caller, idempotency_key)
     account, replayed = wallets.create(
         wallets=wiring.wallets(),
-        caller=http.caller(app),
-        wallet_id=wallet_id,
+        caller=caller,
+        wallet_id=claim.key.wallet_id if claim else wiring.new_wallet_id(),
         assets=wiring.settings().assets,
         asset=body.asset,
         label=body.label,

@@ -94,17 +94,16 @@ def caller(app: APIGatewayHttpResolver) -> Caller:
     return Caller(claims["sub"], frozenset({Role.USER, *(role for role in Role if role in groups)}))
 
 
-def claim(app: APIGatewayHttpResolver, idempotency_key: str | None) -> Claim:
+def claim(app: APIGatewayHttpResolver, caller: Caller, idempotency_key: str | None) -> Claim:
     """Bind the caller's idempotency key to this call: method, path and the members as they were sent.
 
     Raises:
         IdempotencyKeyMissing, IdempotencyKeyInvalid: no usable key.
-        Unauthenticated: no caller.
     """
     event = app.current_event
     if idempotency_key is None:
         raise errors.IdempotencyKeyMissing
-    key = client_key(caller(app).caller_id, idempotency_key)
+    key = client_key(caller.caller_id, idempotency_key)
     return Claim(key, digest("tallystick/fingerprint/1", event.http_method, event.path, event.body or ""))
 
 
