@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from tallystick.services.ports import Tokens
+from tallystick.services.ports.identity import Tokens
 from tallystick.shapes import StrictModel
 
 Email = Annotated[str, Field(max_length=254, pattern=r"^[^@\s]+@[^@\s]+$", examples=["ada@example.com"])]

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from tallystick import wiring
 from tallystick.observability import logger
 from tallystick.services import tampering
-from tallystick.services.ports import StreamChange
+from tallystick.services.ports.alerts import StreamChange
 
 metrics = Metrics()
 tracer = Tracer()

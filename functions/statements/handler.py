@@ -9,7 +9,7 @@ from functions.statements.schema import BalanceView, EntryPage, EntryView
 from tallystick import http, paging, wiring
 from tallystick.domain.transfers import TransferKind
 from tallystick.services import statements
-from tallystick.services.ports import StatementQuery
+from tallystick.services.ports.statements import StatementQuery
 
 app = http.build_app()
 

@@ -8,7 +8,9 @@ from tallystick.domain.money import MAX_UNITS
 from tallystick.domain.posting import Leg, Order, Plan, plan
 from tallystick.domain.transfers import Tombstone, TransferKind, reversal_marker
 from tallystick.services import movements
-from tallystick.services.ports import CommitRefused, StatementQuery, StatusChange
+from tallystick.services.ports.ledger import CommitRefused
+from tallystick.services.ports.statements import StatementQuery
+from tallystick.services.ports.wallets import StatusChange
 from tests.support.scene import BOB, NOW_MS, USD, account, claim
 from tests.support.tables import Ports
 

@@ -14,7 +14,7 @@ from tallystick.domain.money import DEFAULT_ASSETS
 from tallystick.domain.transfers import client_key
 from tallystick.services import idempotency, movements, statements, wallets
 from tallystick.services.ledger import Ledger, Receipt
-from tallystick.services.ports import StatementQuery
+from tallystick.services.ports.statements import StatementQuery
 from tests.support.scene import ADMIN, BOB, NOW_MS, Desk, account, claim, no_pause
 from tests.support.tables import Tables, item_bytes
 

@@ -15,7 +15,9 @@ from tallystick.domain.accounts import Status
 from tallystick.domain.errors import Busy, StoreUnavailable
 from tallystick.domain.posting import Leg, Order, plan
 from tallystick.domain.transfers import Tombstone, TransferKind
-from tallystick.services.ports import CommitConflict, CommitRefused, StatementQuery, StatusChange
+from tallystick.services.ports.ledger import CommitConflict, CommitRefused
+from tallystick.services.ports.statements import StatementQuery
+from tallystick.services.ports.wallets import StatusChange
 from tests.support.scene import NOW_MS, USD, account, claim
 from tests.support.tables import Ports, Tables
 

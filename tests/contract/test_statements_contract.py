@@ -6,7 +6,7 @@ import pytest
 from tallystick.adapters.dynamo import statements as dynamo_statements
 from tallystick.domain.accounts import Entry
 from tallystick.services.ledger import Ledger
-from tallystick.services.ports import StatementQuery
+from tallystick.services.ports.statements import StatementQuery
 from tests.support.fake_store import FakeStore
 from tests.support.scene import NOW_MS, Desk, account, no_pause
 from tests.support.tables import Ports, open_ports

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from tallystick.domain.accounts import Account, Status
-from tallystick.services.ports import StatusChange
+from tallystick.services.ports.wallets import StatusChange
 from tests.support.scene import BOB, NOW_MS, account
 from tests.support.tables import Ports
 

@@ -11,7 +11,7 @@ from tallystick.domain.errors import (
     StoreUnavailable,
     TooManyRequests,
 )
-from tallystick.services.ports import Registration, Tokens
+from tallystick.services.ports.identity import Registration, Tokens
 
 ADA: Final = "ada@example.com"
 UNCONFIRMED: Final = "unconfirmed@example.com"

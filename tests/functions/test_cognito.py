@@ -10,7 +10,7 @@ from botocore.stub import Stubber
 from tallystick.adapters import cognito
 from tallystick.adapters.cognito import CognitoIdentity
 from tallystick.domain import errors
-from tallystick.services.ports import Registration, Tokens
+from tallystick.services.ports.identity import Registration, Tokens
 
 CALLS: dict[str, tuple[str, Callable[[CognitoIdentity], Any]]] = {
     "SignUp": ("sign_up", lambda identity: identity.register("ada@example.com", "password")),

@@ -13,7 +13,8 @@ from functions.ledger_guard.handler import handler as guard
 from functions.ledger_guard.handler import metrics
 from infra.routes import API_FUNCTIONS, ROUTES
 from tallystick import wiring
-from tallystick.services.ports import Alert, CommitConflict
+from tallystick.services.ports.alerts import Alert
+from tallystick.services.ports.ledger import CommitConflict
 from tests.functions.samples import Sample, samples_of
 from tests.functions.world import Answer, answer
 

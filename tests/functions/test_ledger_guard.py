@@ -10,7 +10,7 @@ from botocore.stub import ANY, Stubber
 from functions.ledger_guard.handler import handler, metrics
 from tallystick import wiring
 from tallystick.adapters.alerts import SnsAlerts
-from tallystick.services.ports import Alert
+from tallystick.services.ports.alerts import Alert
 from tests.functions.samples import Sample, samples_of
 
 

@@ -15,7 +15,7 @@ from tallystick.domain.accounts import Account
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.transfers import Record
 from tallystick.services.ledger import Ledger
-from tallystick.services.ports import CommitConflict
+from tallystick.services.ports.ledger import CommitConflict
 from tests.property.invariants import check
 from tests.property.model import Model
 from tests.property.requests import BUSY, WALLETS, Answer, Request, ask, marks, movements_of_money

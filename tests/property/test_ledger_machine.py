@@ -10,7 +10,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.services import idempotency, statements
 from tallystick.services.ledger import Ledger, Memory
-from tallystick.services.ports import CommitConflict, StatementQuery
+from tallystick.services.ports.ledger import CommitConflict
+from tallystick.services.ports.statements import StatementQuery
 from tests.property.invariants import check
 from tests.property.model import MOVED, Model
 from tests.property.requests import (

@@ -8,7 +8,10 @@ from tallystick.domain.accounts import Account, Entry
 from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.posting import Change, Plan
 from tallystick.domain.transfers import Record, Tombstone
-from tallystick.services.ports import CommitRefused, Page, StatementQuery, StatusChange
+from tallystick.services.ports.ledger import CommitRefused
+from tallystick.services.ports.paging import Page
+from tallystick.services.ports.statements import StatementQuery
+from tallystick.services.ports.wallets import StatusChange
 
 
 @dataclass(frozen=True, slots=True)

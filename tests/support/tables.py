@@ -18,7 +18,9 @@ from tallystick.adapters.dynamo.connection import connect
 from tallystick.adapters.dynamo.statements import DynamoStatements
 from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TableNames, TransferItem, bind
 from tallystick.adapters.dynamo.wallets import DynamoWallets
-from tallystick.services.ports import Book, Statements, Wallets
+from tallystick.services.ports.ledger import Book
+from tallystick.services.ports.statements import Statements
+from tallystick.services.ports.wallets import Wallets
 from tests.support.fake_store import FakeStore
 
 REGION: Final = "us-east-1"

@@ -5,7 +5,7 @@ from tallystick.domain.transfers import Claim, Tombstone, client_key
 from tallystick.services import idempotency
 from tallystick.services.idempotency import MAX_ATTEMPTS
 from tallystick.services.ledger import Ledger
-from tallystick.services.ports import CommitConflict
+from tallystick.services.ports.ledger import CommitConflict
 from tests.support.scene import NOW_MS, SERVICE, Pauses, Scene, once
 
 KEY = client_key(SERVICE.caller_id, "k1")

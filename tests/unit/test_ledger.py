@@ -15,7 +15,7 @@ from tallystick.domain.errors import (
 )
 from tallystick.domain.money import MAX_UNITS
 from tallystick.services.ledger import MAX_ATTEMPTS, Ledger
-from tallystick.services.ports import CommitConflict
+from tallystick.services.ports.ledger import CommitConflict
 from tests.support.fake_store import Reason
 from tests.support.scene import Pauses, Scene, once
 

@@ -6,7 +6,8 @@ from tallystick.domain.accounts import Entry
 from tallystick.domain.callers import Caller
 from tallystick.domain.errors import NotFound
 from tallystick.services import statements
-from tallystick.services.ports import Page, StatementQuery
+from tallystick.services.ports.paging import Page
+from tallystick.services.ports.statements import StatementQuery
 from tests.support.scene import ADA, ADMIN, BOB, EVE, NOW_MS, SERVICE, Scene
 
 QUERY = StatementQuery("wal_a", limit=50)

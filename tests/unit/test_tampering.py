@@ -1,6 +1,6 @@
 import pytest
 
-from tallystick.services.ports import Alert, StreamChange
+from tallystick.services.ports.alerts import Alert, StreamChange
 from tallystick.services.tampering import LEDGER_OVERWRITTEN, watch
 
 INSERT, MODIFY, REMOVE = (

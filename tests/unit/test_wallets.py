@@ -16,7 +16,7 @@ from tallystick.domain.errors import (
 )
 from tallystick.domain.money import DEFAULT_ASSETS
 from tallystick.services import wallets
-from tallystick.services.ports import StatusChange
+from tallystick.services.ports.wallets import StatusChange
 from tests.support.fake_store import FakeStore
 from tests.support.scene import ADA, ADMIN, BOB, EVE, NOW_MS, SERVICE, USD, Scene, account
 

@@ -12,7 +12,10 @@ from tallystick.settings import Settings, read_settings
 if TYPE_CHECKING:
     from pynamodb.connection import Connection
 
-    from tallystick.services.ports import Alerts, Identity, Statements, Wallets
+    from tallystick.services.ports.alerts import Alerts
+    from tallystick.services.ports.identity import Identity
+    from tallystick.services.ports.statements import Statements
+    from tallystick.services.ports.wallets import Wallets
 
 __all__ = ["alerts", "identity", "ledger", "new_wallet_id", "now_ms", "ready", "settings", "statements", "wallets"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import botocore.session
 
-from tallystick.services.ports import Alert
+from tallystick.services.ports.alerts import Alert
 
 
 class SnsAlerts:

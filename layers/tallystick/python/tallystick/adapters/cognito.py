@@ -21,7 +21,7 @@ from tallystick.domain.errors import (
     StoreUnavailable,
     TooManyRequests,
 )
-from tallystick.services.ports import Registration, Tokens
+from tallystick.services.ports.identity import Registration, Tokens
 
 _CONFIG: Final = Config(
     signature_version=UNSIGNED, connect_timeout=1, read_timeout=4, retries={"mode": "standard", "total_max_attempts": 2}

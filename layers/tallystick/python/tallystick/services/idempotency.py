@@ -5,7 +5,7 @@ from typing import Final
 from tallystick.domain.errors import IdempotencyKeyCommitted, TooMuchContention
 from tallystick.domain.transfers import Claim, IdempotencyKey, Record, Tombstone
 from tallystick.services.ledger import Ledger
-from tallystick.services.ports import Book, CommitConflict, CommitRefused
+from tallystick.services.ports.ledger import Book, CommitConflict, CommitRefused
 
 MAX_ATTEMPTS: Final = 5
 

@@ -21,7 +21,7 @@ from tallystick.domain.errors import (
 )
 from tallystick.domain.posting import Order, plan
 from tallystick.domain.transfers import Claim, Record, Tombstone, Transfer
-from tallystick.services.ports import Book, CommitConflict, CommitRefused, Pause
+from tallystick.services.ports.ledger import Book, CommitConflict, CommitRefused, Pause
 
 MAX_ATTEMPTS: Final = 12
 """Tries of one movement before its caller is told to come back."""

@@ -17,7 +17,7 @@ from tallystick.domain.transfers import (
     TransferKind,
 )
 from tallystick.services.ledger import Ledger, Movement, Receipt, post, replay_or_refuse
-from tallystick.services.ports import Book
+from tallystick.services.ports.ledger import Book
 
 
 @dataclass(frozen=True, slots=True)

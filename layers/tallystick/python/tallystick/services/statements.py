@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from tallystick.domain.accounts import Account, Entry
 from tallystick.domain.callers import Caller, Role
-from tallystick.services.ports import Page, StatementQuery, Statements, Wallets
+from tallystick.services.ports.paging import Page
+from tallystick.services.ports.statements import StatementQuery, Statements
+from tallystick.services.ports.wallets import Wallets
 from tallystick.services.wallets import visible
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from tallystick.services.ports import Alert, Alerts, StreamChange
+from tallystick.services.ports.alerts import Alert, Alerts, StreamChange
 
 LEDGER_OVERWRITTEN: Final = "LEDGER_OVERWRITTEN"
 

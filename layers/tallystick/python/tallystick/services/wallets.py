@@ -15,7 +15,8 @@ from tallystick.domain.errors import (
     WalletNotEmpty,
 )
 from tallystick.domain.money import Asset, format_units, known_asset
-from tallystick.services.ports import Page, StatusChange, Wallets
+from tallystick.services.ports.paging import Page
+from tallystick.services.ports.wallets import StatusChange, Wallets
 
 MAX_ATTEMPTS: Final = 3
 """Tries of a change of status that meets other changes of the same wallet."""

@@ -15,7 +15,7 @@ from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TransferIt
 from tallystick.domain.accounts import Account
 from tallystick.domain.posting import Change, Plan
 from tallystick.domain.transfers import Record, Tombstone, reversal_marker
-from tallystick.services.ports import CommitConflict, CommitRefused
+from tallystick.services.ports.ledger import CommitConflict, CommitRefused
 
 _CONFLICTS: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 

@@ -7,7 +7,8 @@ from tallystick.adapters.dynamo.connection import troubles
 from tallystick.adapters.dynamo.tables import EntryItem
 from tallystick.domain.accounts import Entry
 from tallystick.domain.times import to_rfc3339
-from tallystick.services.ports import Page, StatementQuery
+from tallystick.services.ports.paging import Page
+from tallystick.services.ports.statements import StatementQuery
 
 MAX_READS: Final = 10
 """Queries of one page: a rare kind in a long statement gives a short page with a cursor, not a time-out."""

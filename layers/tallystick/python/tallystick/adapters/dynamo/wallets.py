@@ -9,7 +9,8 @@ from tallystick.adapters.dynamo.connection import response_code, troubles
 from tallystick.adapters.dynamo.tables import AccountItem
 from tallystick.domain.accounts import Account
 from tallystick.domain.errors import InvariantViolated
-from tallystick.services.ports import Page, StatusChange
+from tallystick.services.ports.paging import Page
+from tallystick.services.ports.wallets import StatusChange
 
 _CONDITION_FAILED = "ConditionalCheckFailedException"
 
