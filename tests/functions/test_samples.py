@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from infra.routes import API_FUNCTIONS, FUNCTIONS, ROUTES
-from tallystick.http import SECURITY_HEADERS
+from tallystick.answers import SECURITY_HEADERS
 from tests.functions.identity import SECRETS
 from tests.functions.samples import Sample, functions, samples_of
 from tests.functions.world import Answer, answer

@@ -83,7 +83,8 @@ def sha256(*parts: str) -> str:
 
 def key_hash(key: IdempotencyKey) -> str:
     """Hash an idempotency key as documented."""
-    return sha256("tallystick/key/1", key.source, key.scope, key.reference)
+    action = () if key.action is None else (key.action,)
+    return sha256("tallystick/key/1", key.source, key.scope, key.reference, *action)
 
 
 def entry_hash(entry: Entry) -> str:

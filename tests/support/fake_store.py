@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from tallystick.domain.accounts import Account, Entry
+from tallystick.domain.deposits import Deposit
 from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.posting import Change, Plan
 from tallystick.domain.transfers import Record, Tombstone
@@ -36,6 +37,8 @@ class FakeStore:
         self.entry_items: dict[tuple[str, int, int], Entry] = {}
         self.records: dict[str, Record] = {}
         self.reversals: dict[str, str] = {}
+        self.flow_items: dict[str, Deposit] = {}
+        self.references: dict[str, str] = {}
         self.written: list[Record | Account] = []
         self.calls: list[str] = []
         self.before: Callable[[str], None] = lambda _call: None
@@ -72,8 +75,12 @@ class FakeStore:
             self.records[transfer.claim.key.digest] = transfer
             if transfer.reverses:
                 self.reversals[transfer.reverses] = transfer.transfer_id
+            for entry in plan.entries:
+                self.entry_items[_key(entry)] = entry
             for change in plan.changes:
                 self._apply(change)
+            if plan.flow is not None:
+                self.flow_items[plan.flow.flow_id] = plan.flow
             self.written.append(transfer)
 
     def void(self, tombstone: Tombstone) -> None:
@@ -87,13 +94,18 @@ class FakeStore:
         """Check each condition of a plan's transaction."""
         marker = self.reversals.get(plan.transfer.reverses or "")
         reversal = [Reason("reversal", marker)] if marker else []
-        entries = [Reason("entry") for change in plan.changes if _key(change.entry) in self.entry_items]
+        entries = [Reason("entry") for entry in plan.entries if _key(entry) in self.entry_items]
         accounts = [
             Reason("account", self.account_items.get(change.before.account_id))
             for change in plan.changes
             if not self.holds(change, plan)
         ]
-        return [*self._taken(plan.transfer.claim.key.digest), *reversal, *entries, *accounts]
+        flow = [Reason("flow")] if plan.flow and not self._follows(plan.flow) else []
+        return [*self._taken(plan.transfer.claim.key.digest), *reversal, *entries, *accounts, *flow]
+
+    def _follows(self, flow: Deposit) -> bool:
+        stored = self.flow_items.get(flow.flow_id)
+        return stored is not None and stored.version == flow.version - 1
 
     def holds(self, change: Change, plan: Plan) -> bool:
         """Check the condition on one account."""
@@ -102,6 +114,7 @@ class FakeStore:
             stored is not None
             and (stored.version, stored.balance) == (before.version, before.balance)
             and stored.status in plan.accepted_statuses
+            and (change.after.status is before.status or stored.status is before.status)
         )
 
     def _taken(self, transfer_key: str) -> list[Reason]:
@@ -112,7 +125,9 @@ class FakeStore:
             return
         refused = CommitRefused()
         for reason in self.reported(failing):
-            if isinstance(reason.image, Account):
+            if reason.condition == "flow":
+                refused.flow_changed = True
+            elif isinstance(reason.image, Account):
                 refused.accounts[reason.image.account_id] = reason.image
             elif isinstance(reason.image, str):
                 refused.reversed_by = reason.image
@@ -121,14 +136,16 @@ class FakeStore:
         raise refused
 
     def _apply(self, change: Change) -> None:
-        after = change.after
-        self.entry_items[_key(change.entry)] = change.entry
+        after, frozen = change.after, change.after.status is not change.before.status
+        stored = self.account_items[after.account_id]
         self.account_items[after.account_id] = replace(
-            self.account_items[after.account_id],
+            stored,
             balance=after.balance,
             version=after.version,
             head_hash=after.head_hash,
             head_time_ms=after.head_time_ms,
+            status=after.status if frozen else stored.status,
+            status_reason=after.status_reason if frozen else stored.status_reason,
         )
 
     # Wallets

@@ -14,7 +14,8 @@ from moto.dynamodb.exceptions import MockValidationException
 from moto.dynamodb.models import DynamoDBBackend
 
 from tallystick import wiring
-from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TransferItem
+from tallystick.adapters.dynamo.tables import MODELS
+from tallystick.wiring import webhooks as _webhooks  # noqa: F401 (so that it can be forgotten)
 
 REGION: Final = "us-east-1"
 MAX_KEY_BYTES: Final = 2048
@@ -27,9 +28,7 @@ ENVIRONMENT: Final = {
     "POWERTOOLS_SERVICE_NAME": "test",
     "POWERTOOLS_TRACE_DISABLED": "1",
     "TALLYSTICK_STAGE": "local",
-    "TALLYSTICK_ACCOUNTS_TABLE": "accounts",
-    "TALLYSTICK_ENTRIES_TABLE": "entries",
-    "TALLYSTICK_TRANSFERS_TABLE": "transfers",
+    **{f"TALLYSTICK_{name.upper()}_TABLE": name for name in MODELS},
 }
 
 
@@ -63,7 +62,7 @@ def ledger_tables(**environment: str) -> Iterator[None]:
         _refuse_long_keys(patch)
         forget_wiring()
         wiring.ledger()
-        for model in (AccountItem, EntryItem, TransferItem):
+        for model in MODELS.values():
             model.create_table(billing_mode="PAY_PER_REQUEST", wait=True)
         yield
         forget_wiring()
@@ -71,7 +70,7 @@ def ledger_tables(**environment: str) -> Iterator[None]:
 
 def forget_wiring() -> None:
     """Let everything be built anew, from the environment as it is."""
-    for built in vars(wiring).values():
+    for built in (*vars(wiring).values(), *vars(wiring.webhooks).values()):
         if hasattr(built, "cache_clear"):
             built.cache_clear()
 

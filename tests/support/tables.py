@@ -16,7 +16,7 @@ from pynamodb.connection import Connection
 from tallystick.adapters.dynamo.book import DynamoBook
 from tallystick.adapters.dynamo.connection import connect
 from tallystick.adapters.dynamo.statements import DynamoStatements
-from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TableNames, TransferItem, bind
+from tallystick.adapters.dynamo.tables import MODELS, TableNames, bind
 from tallystick.adapters.dynamo.wallets import DynamoWallets
 from tallystick.services.ports.ledger import Book
 from tallystick.services.ports.statements import Statements
@@ -124,8 +124,8 @@ def tables() -> Iterator[Tables]:
     """Make empty tables in moto and bind the models to them."""
     with mock_aws():
         connection = connect(REGION)
-        bind(TableNames("accounts", "entries", "transfers"), connection)
-        for model in (AccountItem, EntryItem, TransferItem):
+        bind(TableNames(**{name: name for name in MODELS}), connection)
+        for model in MODELS.values():
             model.create_table(billing_mode="PAY_PER_REQUEST")
         yield Tables(connection)
 

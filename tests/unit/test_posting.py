@@ -38,17 +38,17 @@ def test_a_plan_moves_every_account_by_its_leg() -> None:
 
 
 def test_an_entry_continues_its_accounts_chain() -> None:
-    first, second = plan_of(RICH, B).changes
-    for change in (first, second):
-        assert change.entry.sequence == change.before.version + 1
-        assert change.entry.previous_hash == change.before.head_hash
-        assert change.entry.hash == entry_hash(change.entry) == change.after.head_hash
-        assert change.entry.balance_after == change.before.balance + change.entry.units
+    planned = plan_of(RICH, B)
+    for change, entry in zip(planned.changes, planned.entries, strict=True):
+        assert entry.sequence == change.before.version + 1
+        assert entry.previous_hash == change.before.head_hash
+        assert entry.hash == entry_hash(entry) == change.after.head_hash
+        assert entry.balance_after == change.before.balance + entry.units
 
 
 def test_all_entries_carry_one_time_after_the_newest_entry_of_any_account() -> None:
     planned = plan_of(RICH, B)
-    times = {planned.transfer.created_at_ms, *(change.entry.time_ms for change in planned.changes)}
+    times = {planned.transfer.created_at_ms, *(entry.time_ms for entry in planned.entries)}
     assert times == {B.head_time_ms + 1}
     assert {change.after.head_time_ms for change in planned.changes} == times
 

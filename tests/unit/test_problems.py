@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 from tallystick.domain import errors
+from tallystick.answers import Answer
 from tallystick.problems import PROBLEM_JSON, STATUS, internal_error, invalid, problem
 
 API_PAGE = Path(__file__).parents[2] / "docs" / "api.md"
@@ -23,7 +23,7 @@ def subclasses(parent: type[errors.Refusal]) -> Iterator[type[errors.Refusal]]:
 REFUSALS = [refusal for refusal in subclasses(errors.Refusal) if refusal is not errors.Busy]
 
 
-def body(response: Response[str]) -> dict[str, Any]:
+def body(response: Answer) -> dict[str, Any]:
     assert response.content_type == PROBLEM_JSON
     parsed: dict[str, Any] = json.loads(response.body or "")
     return parsed

@@ -13,6 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel
 
+from tallystick.answers import rendered, with_common_headers
 from tallystick.body import read_object
 from tallystick.domain import errors
 from tallystick.domain.callers import Caller, Role
@@ -20,14 +21,6 @@ from tallystick.domain.chain import digest
 from tallystick.domain.transfers import Claim, client_key
 from tallystick.observability import logger
 from tallystick.problems import internal_error, invalid, problem
-
-SECURITY_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
-    "X-Content-Type-Options": "nosniff",
-}
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 IdempotencyKeyHeader = Annotated[
@@ -49,7 +42,8 @@ def build_app() -> APIGatewayHttpResolver:
     app = APIGatewayHttpResolver(enable_validation=True)
 
     def refused(refusal: errors.Refusal) -> Response[str]:
-        return problem(refusal, app.current_event.request_context.request_id)
+        told = problem(refusal, app.current_event.request_context.request_id)
+        return Response(told.status_code, told.content_type, told.body, dict(told.headers))
 
     app.exception_handler(errors.Refusal)(refused)
     app.exception_handler(RequestValidationError)(lambda error: refused(invalid(error)))
@@ -64,7 +58,6 @@ def lambda_handler(app: APIGatewayHttpResolver) -> Handler:
         started = time.perf_counter()
         request_id = event["requestContext"]["requestId"]
         answer, fault = _answer(app, event, context)
-        answer["headers"] = {**SECURITY_HEADERS, "x-request-id": request_id, **answer["headers"]}
         write = logger.error if fault else logger.info
         write(
             "request",
@@ -75,7 +68,7 @@ def lambda_handler(app: APIGatewayHttpResolver) -> Handler:
             caller=_claims(event).get("sub"),
             duration_ms=round((time.perf_counter() - started) * 1000, 1),
         )
-        return answer
+        return with_common_headers(answer, request_id)
 
     return handler
 
@@ -144,9 +137,9 @@ def _answer(
     try:
         return app.resolve(_guarded(event), context), None
     except errors.Refusal as refusal:
-        return _rendered(problem(refusal, request_id)), None
+        return rendered(problem(refusal, request_id)), None
     except Exception as fault:  # noqa: BLE001 (the last resort: API Gateway would show the exception's text)
-        return _rendered(internal_error(request_id)), fault
+        return rendered(internal_error(request_id)), fault
 
 
 def _guarded(event: dict[str, Any]) -> dict[str, Any]:
@@ -173,11 +166,6 @@ def _matchable(event: dict[str, Any]) -> str:
     key = key.replace("%25", "%")
     ending = _VOID if event["requestContext"]["http"]["method"] == "POST" and key.endswith(_VOID) else ""
     return f"{_KEY_PATH}{quote(key.removesuffix(ending), safe='')}{ending}"
-
-
-def _rendered(response: Response[str]) -> dict[str, Any]:
-    headers = {"Content-Type": response.content_type, **response.headers}
-    return {"statusCode": response.status_code, "headers": headers, "body": response.body, "isBase64Encoded": False}
 
 
 def _claims(event: dict[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,15 @@
-"""Turn every refusal into a problem (RFC 9457), in one place."""
+"""Turn every refusal into a problem (RFC 9457), in one place; no framework is imported for it."""
 
 import json
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
-
+from tallystick.answers import Answer
 from tallystick.domain import errors
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
 PROBLEM_TYPE: Final = "urn:tallystick:problem:"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -18,6 +20,7 @@ STATUS: Final[dict[type[errors.Refusal], HTTPStatus]] = {
     errors.ServiceLimitExceeded: HTTPStatus.FORBIDDEN,
     errors.NotFound: HTTPStatus.NOT_FOUND,
     errors.MalformedBody: HTTPStatus.BAD_REQUEST,
+    errors.BodyTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidAmount: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.AssetMismatch: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -32,6 +35,9 @@ STATUS: Final[dict[type[errors.Refusal], HTTPStatus]] = {
     errors.WalletNotEmpty: HTTPStatus.CONFLICT,
     errors.NotReversible: HTTPStatus.CONFLICT,
     errors.AlreadyReversed: HTTPStatus.CONFLICT,
+    errors.WebhookRefused: HTTPStatus.UNAUTHORIZED,
+    errors.ProviderRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.IllegalTransition: HTTPStatus.CONFLICT,
     errors.InvalidCredentials: HTTPStatus.UNAUTHORIZED,
     errors.EmailNotConfirmed: HTTPStatus.FORBIDDEN,
     errors.EmailRegistered: HTTPStatus.CONFLICT,
@@ -39,6 +45,7 @@ STATUS: Final[dict[type[errors.Refusal], HTTPStatus]] = {
     errors.TooManyRequests: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooMuchContention: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ProviderUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 """The one table from refusals to statuses; a test walks every refusal through it."""
 
@@ -50,21 +57,21 @@ _INTERNAL_ERROR: Final = {
 }
 
 
-def problem(refusal: errors.Refusal, request_id: str) -> Response[str]:
+def problem(refusal: errors.Refusal, request_id: str) -> Answer:
     """Describe a refusal as RFC 9457 asks for."""
     headers = {"Retry-After": str(refusal.retry_after_s)} if isinstance(refusal, errors.Busy) else {}
     facts = {"code": refusal.code, "title": refusal.title, "detail": refusal.detail, **refusal.members}
     return _problem(STATUS[type(refusal)], facts, request_id, headers)
 
 
-def _problem(status: int, facts: dict[str, Any], request_id: str, headers: dict[str, Any]) -> Response[str]:
+def _problem(status: int, facts: dict[str, Any], request_id: str, headers: Mapping[str, str]) -> Answer:
     code = facts.pop("code")
     instance = f"urn:tallystick:request:{request_id}"
     body = json.dumps({"type": PROBLEM_TYPE + code, "status": status, "instance": instance, **facts})
-    return Response(status_code=status, content_type=PROBLEM_JSON, body=body, headers=headers)
+    return Answer(status, body, PROBLEM_JSON, headers)
 
 
-def invalid(error: RequestValidationError) -> errors.Refusal:
+def invalid(error: "RequestValidationError") -> errors.Refusal:
     """Translate pydantic's faults; a fault in an amount is named as such."""
     faults = error.errors()
     if any(fault["loc"] == ("body", "amount") and fault["type"] == "string_type" for fault in faults):
@@ -79,6 +86,6 @@ def _fault(location: tuple[str | int, ...], message: str) -> dict[str, str]:
     return {"detail": message, "parameter": ".".join(map(str, members))}
 
 
-def internal_error(request_id: str) -> Response[str]:
+def internal_error(request_id: str) -> Answer:
     """Describe a fault of ours without telling anything about it."""
     return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, dict(_INTERNAL_ERROR), request_id, {})

@@ -3,12 +3,14 @@
 import os
 from collections.abc import Mapping
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, Json, ValidationError, ValidationInfo, field_validator
 
 from tallystick.domain.errors import InvalidAmount, TallystickError
 from tallystick.domain.money import DEFAULT_ASSETS, MAX_SCALE, Asset, parse_amount
+from tallystick.domain.webhooks import Environment, Provider
 
 PREFIX = "TALLYSTICK_"
 
@@ -35,6 +37,29 @@ class AssetSetting(BaseModel):
     kind: str = "fiat"
 
 
+class ProviderSetting(BaseModel, frozen=True, extra="forbid"):
+    """Configure one payment provider; secrets are elsewhere.
+
+    `allowlist` names the networks that its webhooks come from (None: any). `tolerance_s` is how far the signed time of
+    a webhook may be from now, both ways (None: any, but a stale one is confirmed with the provider).
+    `assets` and `addresses` give, for our asset codes, the provider's names and our own addresses that it delivers to.
+    """
+
+    environment: Environment = "test"
+    base_url: str
+    checkout_url: str | None = None
+    return_url: str | None = None
+    allowlist: list[IPv4Network | IPv6Network] | None = None
+    tolerance_s: Annotated[int | None, Field(gt=0)] = None
+    assets: dict[str, str] = {}
+    addresses: dict[str, str] = {}
+    publishable_key: str | None = None
+    client_id: str | None = None
+    merchant_account_id: str | None = None
+    jwks_url: str | None = None
+    trusted_jku: list[str] = []
+
+
 def _assets(configured: dict[str, AssetSetting] | None) -> dict[str, Asset]:
     if configured is None:
         return DEFAULT_ASSETS
@@ -52,6 +77,18 @@ class Settings(BaseModel, frozen=True):
     alerts_topic_arn: str | None = None
     configured_assets: Annotated[Json[dict[str, AssetSetting]] | None, Field(alias="assets")] = None
     service_limits: Json[dict[str, _Decimal]] = {}
+    flows_table: str | None = None
+    inbox_table: str | None = None
+    audit_table: str | None = None
+    operations_table: str | None = None
+    webhook_queue_url: str | None = None
+    webhook_keys_secret: str | None = None
+    provider_keys_secret: str | None = None
+    public_url: str | None = None
+    providers: Json[dict[Provider, ProviderSetting]] = {}
+    webhook_retries_s: Json[list[Annotated[int, Field(gt=0, le=43_200)]]] = [60, 300, 900, 1800, 3600]
+    webhook_grace_s: Annotated[int, Field(gt=0)] = 120
+    deposit_expiry_s: Annotated[int, Field(gt=0)] = 86_400
 
     @field_validator("service_limits")
     @classmethod

@@ -4,16 +4,18 @@ TallystickError
 ├── InvariantViolated               a bug or tampering: never expected, answered as an internal error
 └── Refusal                         expected: raises no alarm
     ├── Unauthenticated · Forbidden · ServiceLimitExceeded · NotFound
-    ├── MalformedBody · InvalidRequest · InvalidAmount · AssetMismatch
+    ├── MalformedBody · BodyTooLarge · InvalidRequest · InvalidAmount · AssetMismatch
     ├── IdempotencyKeyMissing · IdempotencyKeyInvalid
     ├── IdempotencyKeyReused · IdempotencyKeyVoided · IdempotencyKeyCommitted
     ├── AccountNotActive · InsufficientFunds · BalanceLimitExceeded · WalletNotEmpty
     ├── NotReversible · AlreadyReversed
+    ├── WebhookRefused · ProviderRefused · IllegalTransition
     ├── InvalidCredentials · EmailNotConfirmed · EmailRegistered · LoginStepRequired
     └── Busy                        try again with the same key
         ├── TooManyRequests
         ├── TooMuchContention
-        └── StoreUnavailable
+        ├── StoreUnavailable
+        └── ProviderUnavailable
 """
 
 from typing import ClassVar
@@ -77,6 +79,13 @@ class MalformedBody(Refusal):
 
     code = "malformed-body"
     title = "The body is not an acceptable JSON object"
+
+
+class BodyTooLarge(Refusal):
+    """The body is longer than this call takes."""
+
+    code = "body-too-large"
+    title = "The body is too long"
 
 
 class InvalidRequest(Refusal):
@@ -237,6 +246,31 @@ class LoginStepRequired(Refusal):
     title = "Another step is needed to log in"
 
 
+class WebhookRefused(Refusal):
+    """A call to a webhook was not taken; which check refused it is counted and never told."""
+
+    code = "webhook-refused"
+    title = "The call was not accepted"
+
+    def __init__(self) -> None:
+        """Tell the caller nothing to learn from."""
+        super().__init__("This call was not accepted.")
+
+
+class ProviderRefused(Refusal):
+    """The payment provider does not take this order; carries `provider`."""
+
+    code = "provider-refused"
+    title = "The provider refused the order"
+
+
+class IllegalTransition(Refusal):
+    """A flow is not in a state that allows this step; carries `state`."""
+
+    code = "illegal-transition"
+    title = "The state does not allow this"
+
+
 class Busy(Refusal):
     """It was not done for now: the same request may be sent again after `retry_after_s`."""
 
@@ -265,3 +299,11 @@ class StoreUnavailable(Busy):
 
     code = "store-unavailable"
     title = "The ledger cannot be reached"
+
+
+class ProviderUnavailable(Busy):
+    """A payment provider did not answer, or answered that it cannot now; carries `provider`."""
+
+    code = "provider-unavailable"
+    title = "The provider cannot be reached"
+    retry_after_s = 5

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from tallystick.domain.errors import AssetMismatch, InvalidAmount
@@ -75,6 +76,32 @@ def parse_amount(text: str, asset: Asset) -> int:
     if units > MAX_UNITS:
         raise InvalidAmount(f"An amount has at most {MAX_DIGITS} digits, decimals included.")
     return units
+
+
+def exact_units(value: Decimal, asset: Asset) -> int:
+    """Read an exact amount in major units (Decimal("12.34")) as whole units (1234 at scale 2).
+
+    No arithmetic of `decimal` is used: its context would round what has more than 28 digits.
+
+    Raises:
+        InvalidAmount: not positive, finer than the asset's smallest unit, or more than 38 digits of units.
+    """
+    if not value.is_finite() or value.is_signed() or not value or value.adjusted() > MAX_DIGITS:
+        raise InvalidAmount(f"{value} is not a positive amount of at most {MAX_DIGITS} digits.")
+    _, digits, exponent = value.as_tuple()
+    plain = int("".join(map(str, digits)))
+    shift = int(exponent) + asset.scale
+    units, rest = divmod(plain * 10 ** max(shift, 0), 10 ** max(-shift, 0))
+    if rest:
+        raise InvalidAmount(f"{asset.code} has {asset.scale} decimals; {value} has more.")
+    if units > MAX_UNITS:
+        raise InvalidAmount(f"An amount has at most {MAX_DIGITS} digits, decimals included.")
+    return int(units)
+
+
+def from_minor(units: int, exponent: int) -> Decimal:
+    """Give whole units of 10**-exponent as an exact amount in major units (2599, 2 → Decimal("25.99"))."""
+    return Decimal((int(units < 0), tuple(map(int, str(abs(units)))), -exponent))
 
 
 def format_units(units: int, scale: int) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from tallystick.domain.accounts import Account, Entry, Status, is_tallied
 from tallystick.domain.chain import entry_hash
+from tallystick.domain.deposits import Deposit
 from tallystick.domain.errors import (
     AccountNotActive,
     BalanceLimitExceeded,
@@ -18,15 +19,15 @@ from tallystick.domain.errors import (
     NotFound,
 )
 from tallystick.domain.money import MAX_UNITS, Asset, format_units
-from tallystick.domain.transfers import Claim, Posting, Transfer, TransferKind
+from tallystick.domain.transfers import CLAIMS, RETURNS, Claim, Posting, Transfer, TransferKind
 
 MAX_POSTINGS: Final = 40
-"""Two items a guarded account and one or two more stay under the 100 items of one DynamoDB transaction."""
+"""Two items a guarded account and up to three more stay under the 100 items of one DynamoDB transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """Ask for one account to change by signed units."""
+    """Ask for one account to change by signed units; 0 units look at a guarded account without an entry."""
 
     account_id: str
     units: int
@@ -34,7 +35,11 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Ask for a movement: its legs sum to zero; `reverses` names the transfer that it undoes."""
+    """Ask for a movement: its legs sum to zero; `reverses` names the transfer that it undoes.
+
+    `flow` is the flow whose step it is, as it becomes; `freeze` is the reason to freeze the guarded accounts that are
+    active.
+    """
 
     claim: Claim
     kind: TransferKind
@@ -43,21 +48,24 @@ class Order:
     reference: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     reverses: str | None = None
+    flow: Deposit | None = None
+    freeze: str | None = None
 
     @property
     def accepted_statuses(self) -> frozenset[Status]:
-        """Let what gives money back pass a frozen wallet; customers need an active one."""
-        returns = self.kind is TransferKind.REVERSAL
-        return frozenset({Status.ACTIVE, Status.FROZEN} if returns else {Status.ACTIVE})
+        """Let returns and claims pass a frozen wallet, and claims a closed one; customers need an active one."""
+        if self.kind in CLAIMS:
+            return frozenset(Status)
+        return frozenset({Status.ACTIVE, Status.FROZEN} if self.kind in RETURNS else {Status.ACTIVE})
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Bring one guarded account from what was seen to what it becomes, with the entry that says so."""
+    """Bring one guarded account from what was seen to what it becomes, with the entry that says so if money moves."""
 
     before: Account
     after: Account
-    entry: Entry
+    entry: Entry | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,12 @@ class Plan:
     transfer: Transfer
     changes: tuple[Change, ...]
     accepted_statuses: frozenset[Status]
+    flow: Deposit | None = None
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """Give the entries of the accounts whose balance changes."""
+        return tuple(change.entry for change in self.changes if change.entry)
 
 
 def plan(order: Order, accounts: Mapping[str, Account], now_ms: int) -> Plan:
@@ -93,12 +107,13 @@ def plan(order: Order, accounts: Mapping[str, Account], now_ms: int) -> Plan:
         _check_funds(leg, accounts[leg.account_id])
     time_ms = max(now_ms, *(accounts[leg.account_id].head_time_ms + 1 for leg in guarded))
     changes = {leg.account_id: _change(order, leg, accounts[leg.account_id], time_ms) for leg in guarded}
-    return Plan(_transfer(order, changes, time_ms), tuple(changes.values()), order.accepted_statuses)
+    return Plan(_transfer(order, changes, time_ms), tuple(changes.values()), order.accepted_statuses, order.flow)
 
 
 def _check_order(order: Order) -> None:
     ids = {leg.account_id for leg in order.legs}
-    if sum(leg.units for leg in order.legs) != 0 or not all(leg.units for leg in order.legs):
+    units = [leg.units for leg in order.legs]
+    if sum(units) != 0 or not any(units) or (order.flow is None and not all(units)):
         raise InvariantViolated("postings must be non-zero and sum to zero")
     if not len(ids) == len(order.legs) <= MAX_POSTINGS or all(is_tallied(account_id) for account_id in ids):
         raise InvariantViolated("a movement has distinct accounts, at least one of them guarded, and a bounded number")
@@ -126,6 +141,14 @@ def _check_funds(leg: Leg, account: Account) -> None:
 
 
 def _change(order: Order, leg: Leg, before: Account, time_ms: int) -> Change:
+    if order.freeze is not None and before.status is Status.ACTIVE:
+        frozen = replace(before, status=Status.FROZEN, status_reason=order.freeze)
+    else:
+        frozen = before
+    return _moved(order, leg, before, frozen, time_ms) if leg.units else Change(before, frozen, None)
+
+
+def _moved(order: Order, leg: Leg, before: Account, frozen: Account, time_ms: int) -> Change:
     unhashed = Entry(
         account_id=before.account_id,
         sequence=before.version + 1,
@@ -140,7 +163,7 @@ def _change(order: Order, leg: Leg, before: Account, time_ms: int) -> Change:
     )
     entry = replace(unhashed, hash=entry_hash(unhashed))
     after = replace(
-        before,
+        frozen,
         balance=entry.balance_after,
         version=entry.sequence,
         head_hash=entry.hash,
@@ -156,7 +179,7 @@ def _transfer(order: Order, changes: Mapping[str, Change], time_ms: int) -> Tran
         asset=order.asset.code,
         scale=order.asset.scale,
         units=sum(leg.units for leg in order.legs if leg.units > 0),
-        postings=tuple(_posting(leg, changes.get(leg.account_id)) for leg in order.legs),
+        postings=tuple(_posting(leg, changes.get(leg.account_id)) for leg in order.legs if leg.units),
         created_at_ms=time_ms,
         reverses=order.reverses,
         reference=order.reference,

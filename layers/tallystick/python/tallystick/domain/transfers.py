@@ -20,23 +20,38 @@ class TransferKind(StrEnum):
     DEBIT = "debit"
     TRANSFER = "transfer"
     REVERSAL = "reversal"
+    DEPOSIT = "deposit"
+    REFUND = "refund"
+    REFUND_REVERSAL = "refund-reversal"
+    CHARGEBACK = "chargeback"
+    CHARGEBACK_REVERSAL = "chargeback-reversal"
 
 
 REVERSIBLE: Final = frozenset({TransferKind.CREDIT, TransferKind.DEBIT, TransferKind.TRANSFER})
+CLAIMS: Final = frozenset({TransferKind.REFUND, TransferKind.CHARGEBACK})
+"""A provider took money back."""
+
+RETURNS: Final = frozenset({TransferKind.REVERSAL, TransferKind.REFUND_REVERSAL, TransferKind.CHARGEBACK_REVERSAL})
+"""Money goes back to where it came from."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """Identify one intended movement: source, scope (the caller) and reference (the key that was sent)."""
+    """Identify one intended movement: source, scope and reference, and for a provider's money also the action.
+
+    `("api", caller, key that was sent)` or `(provider, environment, the provider's id of the money, action)`.
+    """
 
     source: str
     scope: str
     reference: str
+    action: str | None = None
 
     @property
     def digest(self) -> str:
         """Hash the tuple: the key of its record, and the transfer's id after the prefix."""
-        return digest("tallystick/key/1", self.source, self.scope, self.reference)
+        action = () if self.action is None else (self.action,)
+        return digest("tallystick/key/1", self.source, self.scope, self.reference, *action)
 
     @property
     def transfer_id(self) -> str:
@@ -90,7 +105,7 @@ class Transfer:
     @property
     def label(self) -> str:
         """Show the key to people as `{source}:{reference}:{walletId}:{action}`."""
-        wallet = next(posting.account_id for posting in self.postings if posting.owner_id is not None)
+        wallet = next((posting.account_id for posting in self.postings if posting.owner_id is not None), "-")
         return f"{self.claim.key.source}:{self.claim.key.reference}:{wallet}:{self.kind}"
 
 

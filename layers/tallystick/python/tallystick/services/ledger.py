@@ -27,6 +27,10 @@ MAX_ATTEMPTS: Final = 12
 """Tries of one movement before its caller is told to come back."""
 
 
+class FlowChanged(Exception):
+    """The flow is no longer what a movement was worked out from; nothing was written."""
+
+
 class Memory:
     """Remember accounts as they were last seen, newest use last, so that a movement needs no read before it.
 
@@ -92,6 +96,7 @@ def post(*, ledger: Ledger, movement: Movement, now_ms: int) -> Receipt:
         IdempotencyKeyVoided: the key was voided.
         AlreadyReversed: the transfer to reverse was reversed under another key.
         TooMuchContention: every try met another movement of the same accounts.
+        FlowChanged: the movement is a step of a flow, and the flow has changed.
     """
     seen = _recall(ledger, movement)
     for attempt in range(MAX_ATTEMPTS):
@@ -110,7 +115,7 @@ def post(*, ledger: Ledger, movement: Movement, now_ms: int) -> Receipt:
         except CommitConflict:
             ledger.pause(attempt)
         except CommitRefused as refused:
-            if refused.record or refused.reversed_by:
+            if refused.is_final:
                 return _standing(ledger.book, movement, refused)
             seen = _look_again(ledger, seen, refused)
             ledger.pause(attempt)
@@ -164,7 +169,12 @@ def _look_again(ledger: Ledger, seen: _Seen, refused: CommitRefused) -> _Seen | 
 def _standing(book: Book, movement: Movement, refused: CommitRefused) -> Receipt:
     if refused.record is not None:
         return Receipt(_matching(refused.record, movement.claim), replayed=True)
-    return replay_or_refuse(book=book, claim=movement.claim, refusal=AlreadyReversed(str(refused.reversed_by)))
+    if refused.reversed_by is not None:
+        return replay_or_refuse(book=book, claim=movement.claim, refusal=AlreadyReversed(refused.reversed_by))
+    record = book.record(movement.claim.key.digest)
+    if record is None:
+        raise FlowChanged
+    return Receipt(_matching(record, movement.claim), replayed=True)
 
 
 def _matching(record: Record, claim: Claim) -> Transfer:

@@ -1,23 +1,23 @@
 """The write path: every movement is one TransactWriteItems, sent from here and nowhere else."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from pynamodb.connection import Connection
 from pynamodb.constants import ALL_OLD
-from pynamodb.exceptions import CancellationReason, DoesNotExist, TransactWriteError
+from pynamodb.exceptions import DoesNotExist
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from tallystick.adapters.dynamo import items
 from tallystick.adapters.dynamo.accounts import read_accounts
-from tallystick.adapters.dynamo.connection import response_code, troubles
+from tallystick.adapters.dynamo.connection import troubles
+from tallystick.adapters.dynamo.flows import put_next
 from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TransferItem
+from tallystick.adapters.dynamo.transactions import Cancelled, send
 from tallystick.domain.accounts import Account
 from tallystick.domain.posting import Change, Plan
 from tallystick.domain.transfers import Record, Tombstone, reversal_marker
 from tallystick.services.ports.ledger import CommitConflict, CommitRefused
-
-_CONFLICTS: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 
 
 class DynamoBook:
@@ -50,10 +50,12 @@ class DynamoBook:
         _put_new(transaction, items.transfer_item(plan.transfer))
         if plan.transfer.reverses:
             _put_new(transaction, _marker(plan.transfer.reverses, plan.transfer.transfer_id))
-        for change in plan.changes:
-            transaction.save(items.entry_item(change.entry), condition=EntryItem.account_id.does_not_exist())
+        for entry in plan.entries:
+            transaction.save(items.entry_item(entry), condition=EntryItem.account_id.does_not_exist())
         for change in plan.changes:
             _update_head(transaction, change, plan)
+        if plan.flow is not None:
+            put_next(transaction, plan.flow)
         _send(transaction)
 
     def void(self, tombstone: Tombstone) -> None:
@@ -80,48 +82,45 @@ def _put_new(transaction: TransactWrite, item: TransferItem) -> None:
 
 
 def _update_head(transaction: TransactWrite, change: Change, plan: Plan) -> None:
+    """Write what an account becomes; a status is changed only from the one that was seen."""
     before, after = change.before, change.after
+    actions: list[Action] = [
+        AccountItem.balance.set(after.balance),
+        AccountItem.version.set(after.version),
+        AccountItem.head_hash.set(after.head_hash),
+        AccountItem.head_time_ms.set(after.head_time_ms),
+    ]
+    accepted = plan.accepted_statuses
+    if after.status is not before.status:
+        actions += [AccountItem.status.set(after.status), AccountItem.status_reason.set(str(after.status_reason))]
+        accepted = frozenset({before.status})
     transaction.update(
         AccountItem(before.account_id),
-        actions=[
-            AccountItem.balance.set(after.balance),
-            AccountItem.version.set(after.version),
-            AccountItem.head_hash.set(after.head_hash),
-            AccountItem.head_time_ms.set(after.head_time_ms),
-        ],
+        actions=actions,
         condition=(AccountItem.version == before.version)
         & (AccountItem.balance == before.balance)
-        & AccountItem.status.is_in(*sorted(plan.accepted_statuses)),
+        & AccountItem.status.is_in(*sorted(accepted)),
         return_values=ALL_OLD,
     )
 
 
 def _send(transaction: TransactWrite) -> None:
-    with troubles():
-        try:
-            with transaction:
-                pass
-        except TransactWriteError as error:
-            code = response_code(error)
-            if code == "TransactionInProgressException":
-                raise CommitConflict from error
-            if code != "TransactionCanceledException":
-                raise
-            raise _cancelled([reason for reason in error.cancellation_reasons if reason], error) from error
-
-
-def _cancelled(reasons: list[CancellationReason], error: TransactWriteError) -> Exception:
-    codes = {reason.code for reason in reasons}
-    if "ConditionalCheckFailed" not in codes:
-        return CommitConflict() if codes <= _CONFLICTS else error
-    refused = CommitRefused()
-    for image in (reason.raw_item for reason in reasons if reason.raw_item):
-        _note(refused, image)
-    return refused
+    try:
+        send(transaction)
+    except Cancelled as cancelled:
+        if not cancelled.refusals:
+            raise CommitConflict from cancelled
+        refused = CommitRefused()
+        for image in (reason.raw_item for reason in cancelled.refusals if reason.raw_item):
+            _note(refused, image)
+        raise refused from cancelled
 
 
 def _note(refused: CommitRefused, image: dict[str, dict[str, str]]) -> None:
     """Tell by its members what an image is of."""
+    if "flow_id" in image:
+        refused.flow_changed = True
+        return
     if "transfer_key" not in image:
         account = items.account(AccountItem.from_raw_data(image))
         refused.accounts[account.account_id] = account

@@ -15,6 +15,8 @@ READ_TIMEOUT_S: Final = 3
 SDK_RETRIES: Final = 2
 """Tries of the SDK within one call; it repeats a transaction with the same ClientRequestToken, so none runs twice."""
 
+CONDITION_FAILED: Final = "ConditionalCheckFailedException"
+
 _TROUBLE: Final = frozenset(
     {
         "InternalServerError",

@@ -106,6 +106,7 @@ def transfer_item(transfer: Transfer) -> TransferItem:
         key_source=transfer.claim.key.source,
         key_scope=transfer.claim.key.scope,
         key_reference=transfer.claim.key.reference,
+        key_action=transfer.claim.key.action,
         created_at_ms=transfer.created_at_ms,
         fingerprint=transfer.claim.fingerprint,
         kind=transfer.kind,
@@ -148,7 +149,7 @@ def record(item: TransferItem) -> Record:
     """
     if item.item == REVERSAL:
         raise InvariantViolated("an idempotency key leads to a reversal's marker")
-    key = IdempotencyKey(item.key_source, item.key_scope, item.key_reference)
+    key = IdempotencyKey(item.key_source, item.key_scope, item.key_reference, item.key_action)
     if item.item == VOID:
         return Tombstone(Claim(key, fingerprint=""), item.created_at_ms)
     return Transfer(

@@ -1,23 +1,20 @@
 """Find out whether the tables answer."""
 
+from collections.abc import Iterable
+
 from pynamodb.exceptions import DoesNotExist, PynamoDBException
 from pynamodb.models import Model
 
-from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TransferItem
-
-_PROBES: dict[str, tuple[type[Model], str | None]] = {
-    "accounts": (AccountItem, None),
-    "entries": (EntryItem, "ready"),
-    "transfers": (TransferItem, None),
-}
+from tallystick.adapters.dynamo.tables import MODELS
 
 
-def answering() -> dict[str, bool]:
+def answering(tables: Iterable[str]) -> dict[str, bool]:
     """Read an item that is not there from each table; false where that fails."""
-    return {name: _answers(model, range_key) for name, (model, range_key) in _PROBES.items()}
+    return {name: _answers(MODELS[name]) for name in tables}
 
 
-def _answers(model: type[Model], range_key: str | None) -> bool:
+def _answers(model: type[Model]) -> bool:
+    range_key = "ready" if model._range_keyname else None  # noqa: SLF001 (PynamoDB has no public name for it)
     try:
         model.get("ready", range_key, consistent_read=True)
     except DoesNotExist:

@@ -1,11 +1,12 @@
-"""Declare the three ledger tables and their items, and bind them to one connection."""
+"""Declare the tables and their items, and bind them to one connection."""
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from pynamodb.attributes import (
     Attribute,
+    BinaryAttribute,
     BooleanAttribute,
     JSONAttribute,
     ListAttribute,
@@ -120,6 +121,7 @@ class TransferItem(Model):
     key_source = UnicodeAttribute(null=True)
     key_scope = UnicodeAttribute(null=True)
     key_reference = UnicodeAttribute(null=True)
+    key_action = UnicodeAttribute(null=True)
     created_at_ms = IntegerAttribute(null=True)
     fingerprint = UnicodeAttribute(null=True)
     kind = UnicodeAttribute(null=True)
@@ -133,6 +135,115 @@ class TransferItem(Model):
     metadata = JSONAttribute(null=True)
 
 
+class FlowItem(Model):
+    """Hold a flow as JSON beside what is asked of it, or (with `refers_to` alone) a name that others have for one."""
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    flow_id = UnicodeAttribute(hash_key=True)
+    kind = UnicodeAttribute(null=True)
+    version = IntegerAttribute(null=True)
+    owner_id = UnicodeAttribute(null=True)
+    state = UnicodeAttribute(null=True)
+    flow = UnicodeAttribute(null=True)
+    refers_to = UnicodeAttribute(null=True)
+
+
+class DueIndex(GlobalSecondaryIndex["InboxItem"]):
+    """Find events that are not done, by the time at which something should have been done about them."""
+
+    class Meta:
+        """Name the index."""
+
+        index_name = "due-index"
+        projection = KeysOnlyProjection()
+
+    open = UnicodeAttribute(hash_key=True)
+    due_at_ms = IntegerAttribute(range_key=True)
+    inbox_key = UnicodeAttribute()
+
+
+class DeadIndex(GlobalSecondaryIndex["InboxItem"]):
+    """List dead letters by the time at which they died."""
+
+    class Meta:
+        """Name the index."""
+
+        index_name = "dead-index"
+        projection = KeysOnlyProjection()
+
+    dead = UnicodeAttribute(hash_key=True)
+    dead_at_ms = IntegerAttribute(range_key=True)
+    inbox_key = UnicodeAttribute()
+
+
+class InboxItem(Model):
+    """Hold one event of a provider for good; `open` and `dead` are there while it is in an index."""
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    inbox_key = UnicodeAttribute(hash_key=True)
+    provider = UnicodeAttribute()
+    environment = UnicodeAttribute()
+    external_id = UnicodeAttribute()
+    body = BinaryAttribute(legacy_encoding=False)
+    headers = JSONAttribute()
+    query = JSONAttribute()
+    received_at_ms = IntegerAttribute()
+    confirm = BooleanAttribute()
+    conflicts = BooleanAttribute()
+    version = IntegerAttribute()
+    state = UnicodeAttribute()
+    attempts = IntegerAttribute()
+    not_before_ms = IntegerAttribute()
+    accepted = BooleanAttribute()
+    reason = UnicodeAttribute(null=True)
+    detail = UnicodeAttribute(null=True)
+    transfers = JSONAttribute(null=True)
+    notes = UnicodeAttribute(null=True)
+    open = UnicodeAttribute(null=True)
+    due_at_ms = IntegerAttribute(null=True)
+    dead = UnicodeAttribute(null=True)
+    dead_at_ms = IntegerAttribute(null=True)
+    due_index = DueIndex()
+    dead_index = DeadIndex()
+
+
+class AuditItem(Model):
+    """Hold one action of an admin; written once."""
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    subject = UnicodeAttribute(hash_key=True)
+    action_key = UnicodeAttribute(range_key=True)
+    action = UnicodeAttribute()
+    actor_id = UnicodeAttribute()
+    at = UnicodeAttribute()
+    source_ip = UnicodeAttribute()
+    details = JSONAttribute()
+
+
+class OperationItem(Model):
+    """Hold what the system needs to remember of its own work, such as how far it has read a provider's list."""
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    operation_key = UnicodeAttribute(hash_key=True)
+    cursor = UnicodeAttribute(null=True)
+
+
 @dataclass(frozen=True, slots=True)
 class TableNames:
     """Name the deployed tables; a function that is not granted one has no name for it."""
@@ -140,19 +251,31 @@ class TableNames:
     accounts: str | None = None
     entries: str | None = None
     transfers: str | None = None
+    flows: str | None = None
+    inbox: str | None = None
+    audit: str | None = None
+    operations: str | None = None
+
+
+MODELS: Final[dict[str, type[Model]]] = {
+    "accounts": AccountItem,
+    "entries": EntryItem,
+    "transfers": TransferItem,
+    "flows": FlowItem,
+    "inbox": InboxItem,
+    "audit": AuditItem,
+    "operations": OperationItem,
+}
+TABLES: Final = tuple(MODELS)
 
 
 def bind(names: TableNames, connection: Connection) -> None:
     """Point the models at deployed tables through one connection.
 
-    PynamoDB opens a client for each model otherwise: three TLS connections and three cold starts instead of one.
+    PynamoDB opens a client for each model otherwise: a TLS connection and a cold start for each.
     """
-    models: tuple[tuple[type[Model], str | None], ...] = (
-        (AccountItem, names.accounts),
-        (EntryItem, names.entries),
-        (TransferItem, names.transfers),
-    )
-    for model, table_name in models:
+    for name, model in MODELS.items():
+        table_name = getattr(names, name)
         if table_name:
             _bind_one(model, table_name, connection)
 

@@ -5,14 +5,12 @@ from pynamodb.expressions.update import Action
 
 from tallystick.adapters.dynamo import items
 from tallystick.adapters.dynamo.accounts import read_accounts
-from tallystick.adapters.dynamo.connection import response_code, troubles
+from tallystick.adapters.dynamo.connection import CONDITION_FAILED, response_code, troubles
 from tallystick.adapters.dynamo.tables import AccountItem
 from tallystick.domain.accounts import Account
 from tallystick.domain.errors import InvariantViolated
 from tallystick.services.ports.paging import Page
 from tallystick.services.ports.wallets import StatusChange
-
-_CONDITION_FAILED = "ConditionalCheckFailedException"
 
 
 class DynamoWallets:
@@ -24,7 +22,7 @@ class DynamoWallets:
             try:
                 items.account_item(account).save(condition=AccountItem.account_id.does_not_exist())
             except PutError as error:
-                if response_code(error) != _CONDITION_FAILED:
+                if response_code(error) != CONDITION_FAILED:
                     raise
                 return self._standing(account.account_id)
         return account
@@ -63,7 +61,7 @@ class DynamoWallets:
             try:
                 item.update(actions=actions, condition=condition)
             except UpdateError as error:
-                if response_code(error) != _CONDITION_FAILED:
+                if response_code(error) != CONDITION_FAILED:
                     raise
                 return False, self._standing(change.account_id)
         return True, items.account(item)

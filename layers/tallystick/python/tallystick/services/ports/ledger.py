@@ -16,12 +16,20 @@ class CommitRefused(Exception):
         record: Record | None = None,
         accounts: dict[str, Account] | None = None,
         reversed_by: str | None = None,
+        *,
+        flow_changed: bool = False,
     ) -> None:
-        """Take the record under the key, accounts that had changed, and the reversal that was there before."""
+        """Take the record under the key, accounts that had changed, the reversal from before, and if a flow did."""
         super().__init__("commit refused")
         self.record = record
         self.accounts = accounts or {}
         self.reversed_by = reversed_by
+        self.flow_changed = flow_changed
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the same plan made anew could not be written either."""
+        return self.record is not None or self.reversed_by is not None or self.flow_changed
 
 
 class CommitConflict(Exception):
@@ -44,7 +52,7 @@ class Book(Protocol):
         """Write a plan in one transaction.
 
         Raises:
-            CommitRefused: the key is taken, an account changed, or the transfer was reversed before.
+            CommitRefused: the key is taken, an account or the flow changed, or the transfer was reversed before.
             CommitConflict: another transaction was in the way.
         """
 

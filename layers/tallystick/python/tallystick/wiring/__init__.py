@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from tallystick.services.ports.statements import Statements
     from tallystick.services.ports.wallets import Wallets
 
-__all__ = ["alerts", "identity", "ledger", "new_wallet_id", "now_ms", "ready", "settings", "statements", "wallets"]
+__all__ = [
+    "alerts",
+    "identity",
+    "ledger",
+    "new_wallet_id",
+    "now_ms",
+    "ready",
+    "region",
+    "settings",
+    "statements",
+    "tables",
+    "wallets",
+]
 
 
 @cache
@@ -36,7 +48,7 @@ def ledger() -> Ledger:
     from tallystick.adapters.dynamo.book import DynamoBook
 
     return Ledger(
-        book=DynamoBook(_tables("accounts_table", "entries_table", "transfers_table")),
+        book=DynamoBook(tables("accounts_table", "entries_table", "transfers_table")),
         pause=pause,
         service_limits=settings().service_limits,
     )
@@ -47,7 +59,7 @@ def wallets() -> "Wallets":
     """Connect to the accounts."""
     from tallystick.adapters.dynamo.wallets import DynamoWallets
 
-    _tables("accounts_table")
+    tables("accounts_table")
     return DynamoWallets()
 
 
@@ -56,7 +68,7 @@ def statements() -> "Statements":
     """Connect to the entries."""
     from tallystick.adapters.dynamo.statements import DynamoStatements
 
-    _tables("entries_table")
+    tables("entries_table")
     return DynamoStatements()
 
 
@@ -66,7 +78,7 @@ def identity() -> "Identity":
     from tallystick.adapters.cognito import CognitoIdentity
 
     (client_id,) = settings().require("user_pool_client_id")
-    return CognitoIdentity(client_id, _region())
+    return CognitoIdentity(client_id, region())
 
 
 @cache
@@ -75,15 +87,16 @@ def alerts() -> "Alerts":
     from tallystick.adapters.alerts import SnsAlerts
 
     (topic_arn,) = settings().require("alerts_topic_arn")
-    return SnsAlerts(topic_arn, _region())
+    return SnsAlerts(topic_arn, region())
 
 
 def ready() -> dict[str, bool]:
     """Try each table with one consistent read of an item that is not there."""
     from tallystick.adapters.dynamo.readiness import answering
+    from tallystick.adapters.dynamo.tables import TABLES
 
-    _tables("accounts_table", "entries_table", "transfers_table")
-    return answering()
+    tables(*(f"{name}_table" for name in TABLES))
+    return answering(TABLES)
 
 
 def new_wallet_id() -> str:
@@ -91,7 +104,12 @@ def new_wallet_id() -> str:
     return f"wal_{secrets.token_hex(16)}"
 
 
-def _tables(*needed: str) -> "Connection":
+def tables(*needed: str) -> "Connection":
+    """Connect to the tables that a function has names for.
+
+    Raises:
+        ConfigurationError: one that is needed has none.
+    """
     settings().require(*needed)
     return _connection()
 
@@ -100,13 +118,15 @@ def _tables(*needed: str) -> "Connection":
 def _connection() -> "Connection":
     """Open one connection for all tables that the function has a name for."""
     from tallystick.adapters.dynamo.connection import connect
-    from tallystick.adapters.dynamo.tables import TableNames, bind
+    from tallystick.adapters.dynamo.tables import TABLES, TableNames, bind
 
-    connection = connect(_region())
+    connection = connect(region())
     names = settings()
-    bind(TableNames(names.accounts_table, names.entries_table, names.transfers_table), connection)
+    table_names = {name: getattr(names, f"{name}_table") for name in TABLES}
+    bind(TableNames(**table_names), connection)
     return connection
 
 
-def _region() -> str:
+def region() -> str:
+    """Say where the function runs."""
     return os.environ["AWS_REGION"]

@@ -1,0 +1,28 @@
+"""Every minute: queue again what should have been processed by now."""
+
+from typing import Any
+
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from tallystick.domain.webhooks import Provider
+from tallystick.observability import logger
+from tallystick.services.sweeping import sweep
+from tallystick.wiring import now_ms, webhooks
+
+metrics = Metrics()
+
+
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Lambda's signature)
+    """Sweep once; what fails is swept again in a minute, and the failure raises the function's alarm."""
+    count = sweep(
+        inbox=webhooks.inbox(),
+        queue=webhooks.queue(),
+        providers=Provider,
+        now_ms=now_ms(),
+        grace_ms=webhooks.grace_ms(),
+    )
+    metrics.add_metric(name="WebhookSwept", unit=MetricUnit.Count, value=count)
+    logger.info("swept", events=count)

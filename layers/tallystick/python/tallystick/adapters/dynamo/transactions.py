@@ -1,0 +1,54 @@
+"""Send transactions, and tell why one was cancelled."""
+
+from typing import Final
+
+from pynamodb.exceptions import CancellationReason, TransactWriteError
+from pynamodb.transactions import TransactWrite
+
+from tallystick.adapters.dynamo.connection import response_code, troubles
+
+_CONFLICTS: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_REFUSED: Final = "ConditionalCheckFailed"
+
+
+class Cancelled(Exception):
+    """Nothing was written: a condition failed, or (without such reasons) another transaction was in the way."""
+
+    def __init__(self, reasons: list[CancellationReason]) -> None:
+        """Keep the reasons that DynamoDB reported, which need not be all."""
+        super().__init__("transaction cancelled")
+        self.refusals = [reason for reason in reasons if reason.code == _REFUSED]
+
+
+def send(transaction: TransactWrite) -> None:
+    """Write all of a transaction or nothing.
+
+    Raises:
+        Cancelled: nothing was written.
+        StoreUnavailable: whether it was written is unknown.
+    """
+    with troubles():
+        try:
+            with transaction:
+                pass
+        except TransactWriteError as error:
+            code = response_code(error)
+            reasons = [reason for reason in error.cancellation_reasons if reason]
+            if code == "TransactionInProgressException":
+                raise Cancelled([]) from error
+            if code != "TransactionCanceledException" or {reason.code for reason in reasons} - {_REFUSED} - _CONFLICTS:
+                raise
+            raise Cancelled(reasons) from error
+
+
+def is_written(transaction: TransactWrite) -> bool:
+    """Send a transaction; tell whether it was written.
+
+    Raises:
+        StoreUnavailable: whether it was written is unknown.
+    """
+    try:
+        send(transaction)
+    except Cancelled:
+        return False
+    return True

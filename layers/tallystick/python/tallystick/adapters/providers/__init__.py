@@ -1,0 +1,1 @@
+"""Speak with payment providers; nothing here is imported before a provider is needed."""

@@ -1,0 +1,76 @@
+"""Find what speaks a provider's language; only the modules of the provider that is asked for are imported."""
+
+from collections.abc import Callable, Mapping
+
+from tallystick.domain.money import Asset
+from tallystick.domain.webhooks import Provider
+from tallystick.services.ports.providers import Gateway, Seal
+from tallystick.settings import ProviderSetting
+
+Secrets = Callable[[], Mapping[str, str]]
+
+
+def seal(provider: Provider, setting: ProviderSetting) -> Seal:
+    """Make what checks a provider's signatures."""
+    match provider:
+        case Provider.MOONPAY:
+            from tallystick.adapters.providers.moonpay.seal import MoonPaySeal
+
+            return MoonPaySeal()
+        case Provider.PAYSTACK:
+            from tallystick.adapters.providers.paystack.seal import PaystackSeal
+
+            return PaystackSeal()
+        case Provider.RAMP:
+            from tallystick.adapters.providers.ramp.seal import RampSeal
+
+            return RampSeal()
+        case Provider.STELLAR:
+            from tallystick.adapters.providers.stellar.seal import StellarSeal
+
+            return StellarSeal()
+        case Provider.STRIPE:
+            from tallystick.adapters.providers.stripe.seal import StripeSeal
+
+            return StripeSeal()
+        case Provider.TRUELAYER:
+            from tallystick.adapters.providers.truelayer.seal import TrueLayerSeal
+
+            return TrueLayerSeal(setting.trusted_jku)
+
+
+def gateway(
+    provider: Provider, setting: ProviderSetting, secrets: Secrets, assets: Mapping[str, Asset], public_url: str
+) -> Gateway:
+    """Make what speaks with a provider."""
+    return _gateway_class(provider)(setting, secrets, assets, public_url)
+
+
+def _gateway_class(
+    provider: Provider,
+) -> Callable[[ProviderSetting, Secrets, Mapping[str, Asset], str], Gateway]:
+    match provider:
+        case Provider.MOONPAY:
+            from tallystick.adapters.providers.moonpay.gateway import MoonPayGateway
+
+            return MoonPayGateway
+        case Provider.PAYSTACK:
+            from tallystick.adapters.providers.paystack.gateway import PaystackGateway
+
+            return PaystackGateway
+        case Provider.RAMP:
+            from tallystick.adapters.providers.ramp.gateway import RampGateway
+
+            return RampGateway
+        case Provider.STELLAR:
+            from tallystick.adapters.providers.stellar.gateway import StellarGateway
+
+            return StellarGateway
+        case Provider.STRIPE:
+            from tallystick.adapters.providers.stripe.gateway import StripeGateway
+
+            return StripeGateway
+        case Provider.TRUELAYER:
+            from tallystick.adapters.providers.truelayer.gateway import TrueLayerGateway
+
+            return TrueLayerGateway

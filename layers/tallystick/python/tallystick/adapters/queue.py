@@ -1,0 +1,66 @@
+"""Hand events over through SQS, and put off the messages of those whose time has not come."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Final
+
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from tallystick.adapters.silence import SILENCE
+from tallystick.domain.errors import StoreUnavailable
+
+MAX_BATCH: Final = 10
+MAX_VISIBILITY_S: Final = 43_200
+_CONFIG: Final = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3, "mode": "standard"})
+
+
+class SqsQueue:
+    """Implement `tallystick.services.ports.inbox.Queue`; a message is nothing but the key of an event."""
+
+    def __init__(self, queue_url: str, region: str) -> None:
+        """Name the queue; nothing is opened before the first message."""
+        self._queue_url = queue_url
+        self._region = region
+
+    def send(self, inbox_keys: Sequence[str]) -> None:
+        """Queue events, ten to a call.
+
+        Raises:
+            StoreUnavailable: some may not be queued.
+        """
+        for start in range(0, len(inbox_keys), MAX_BATCH):
+            self._send_batch(inbox_keys[start : start + MAX_BATCH])
+
+    def put_off(self, receipt_handle: str, wait_ms: int) -> None:
+        """Hide a message that was received for so long, rounded up to seconds.
+
+        Raises:
+            StoreUnavailable: it will come back after the queue's own time.
+        """
+        seconds = min(-(-wait_ms // 1000), MAX_VISIBILITY_S)
+        with _troubles():
+            self._client.change_message_visibility(
+                QueueUrl=self._queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
+            )
+
+    def _send_batch(self, inbox_keys: Sequence[str]) -> None:
+        entries = [{"Id": str(number), "MessageBody": key} for number, key in enumerate(inbox_keys)]
+        with _troubles():
+            answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
+        if answer.get("Failed"):
+            raise StoreUnavailable("The queue did not take every event.")
+
+    @cached_property
+    def _client(self) -> Any:  # noqa: ANN401 (botocore makes clients at run time)
+        return botocore.session.get_session().create_client("sqs", region_name=self._region, config=_CONFIG)
+
+
+@contextmanager
+def _troubles() -> Iterator[None]:
+    try:
+        yield
+    except (ClientError, *SILENCE) as error:
+        raise StoreUnavailable("The queue did not answer.") from error

@@ -1,0 +1,180 @@
+"""Process events of the inbox: find out what each says and whose order it is, and settle that."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tallystick.domain.deposits import Deposit
+from tallystick.domain.errors import IdempotencyKeyReused, InvariantViolated, Refusal
+from tallystick.domain.inbox import EventState, InboxEvent, buried, done, postponed
+from tallystick.domain.money import format_units
+from tallystick.domain.webhooks import EventRejected, Notice, Paid, Provider, TakenBack
+from tallystick.services.ports.alerts import Alert, Alerts
+from tallystick.services.ports.inbox import Inbox
+from tallystick.services.ports.providers import Gateway
+from tallystick.services.settling import Books, Settled, settle
+
+WEBHOOK_FAILURE: Final = "WEBHOOK_FAILURE"
+RECEIVABLE: Final = "RECEIVABLE"
+MONEY_IN_SUSPENSE: Final = "MONEY_IN_SUSPENSE"
+WEBHOOK_CONFLICT: Final = "WEBHOOK_CONFLICT"
+
+CONFIRM_AFTER_MS: Final = 3_600_000
+"""An event without a signed time that is older than this when it arrives is confirmed with its provider."""
+
+_MONEY: Final = (Paid, TakenBack)
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Say after how long a failed event is tried again, time after time, and how late that may happen."""
+
+    delays_ms: Sequence[int]
+    grace_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """Hold what processing needs."""
+
+    inbox: Inbox
+    books: Books
+    alerts: Alerts
+    gateway_of: Callable[[Provider], Gateway]
+    retries: Retries
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """Tell what became of an event: when to try again, and the fault that nobody expected, if there was one."""
+
+    event: InboxEvent
+    wait_ms: int | None = None
+    fault: Exception | None = None
+
+
+def handle(*, office: Office, inbox_key: str, now_ms: int) -> Handled:
+    """Process an event if it is open and its time has come.
+
+    A failure is counted with the event and tried again later; the last one, and one that no time will heal, make it a
+    dead letter, after people were told.
+
+    Raises:
+        StoreUnavailable: not even the failure could be counted; the queue will bring the event again.
+        InvariantViolated: there is no such event.
+    """
+    event = office.inbox.get(inbox_key)
+    if event is None:
+        raise InvariantViolated(f"there is no event {inbox_key} in the inbox")
+    if event.state is not EventState.OPEN or now_ms < event.not_before_ms:
+        return Handled(event, wait_ms=max(0, event.not_before_ms - now_ms) if event.state is EventState.OPEN else None)
+    return _try(office, event, now_ms)
+
+
+def _try(office: Office, event: InboxEvent, now_ms: int) -> Handled:
+    try:
+        settled = carry_out(books=office.books, gateway=office.gateway_of(event.provider), event=event, now_ms=now_ms)
+        return _finish(office, event, settled)
+    except EventRejected as rejected:
+        return _bury(office, event, rejected.reason, rejected.detail, now_ms)
+    except IdempotencyKeyReused:
+        detail = "The provider's id of this money was posted for another order or amount."
+        return _bury(office, event, "contradiction", detail, now_ms)
+    except Refusal as refusal:
+        return _try_later(office, event, refusal.code, refusal.detail, now_ms)
+    except Exception as fault:  # noqa: BLE001 (a fault of ours must neither lose an event nor hold up others)
+        handled = _try_later(office, event, "fault", type(fault).__name__, now_ms)
+        return Handled(handled.event, handled.wait_ms, fault)
+
+
+def carry_out(*, books: Books, gateway: Gateway, event: InboxEvent, now_ms: int) -> Settled | None:
+    """Read an event, ask the provider where that is needed, and settle its order; nothing when it needs no action.
+
+    Raises:
+        EventRejected: it can never be processed as it is.
+        Refusal: not now.
+    """
+    notice = gateway.read(event.body, event.query)
+    if notice.environment not in {None, event.environment}:
+        raise EventRejected("wrong-environment", f"The event is of {notice.environment}, we are {event.environment}.")
+    if notice.confirm or (notice.facts and _is_stale(event, notice)):
+        notice = gateway.confirm(notice)
+    deposit = _order_of(books, event, notice)
+    if deposit is None:
+        return None
+    return settle(books=books, deposit=deposit, facts=notice.facts, accept_any_amount=event.accepted, now_ms=now_ms)
+
+
+def _is_stale(event: InboxEvent, notice: Notice) -> bool:
+    late = notice.occurred_at_ms is not None and event.received_at_ms - notice.occurred_at_ms > CONFIRM_AFTER_MS
+    return event.confirm or late
+
+
+def _order_of(books: Books, event: InboxEvent, notice: Notice) -> Deposit | None:
+    """Find the order; without one an event matters only when it is about money."""
+    if not notice.facts:
+        return None
+    for reference in notice.references:
+        deposit = _find(books, reference)
+        if deposit and (deposit.provider, deposit.environment) == (event.provider, event.environment):
+            return deposit
+    if any(isinstance(fact, _MONEY) for fact in notice.facts):
+        raise EventRejected("unknown-order", f"No order of ours is meant by {', '.join(notice.references) or 'it'}.")
+    return None
+
+
+def _find(books: Books, reference: str) -> Deposit | None:
+    flow_id = reference if reference.startswith("dep_") else books.flows.find(reference)
+    return books.flows.get(flow_id) if flow_id else None
+
+
+def _finish(office: Office, event: InboxEvent, settled: Settled | None) -> Handled:
+    for alert in _concerns(event, settled):
+        office.alerts.raise_alert(alert)
+    finished = done(event, settled.transfer_ids if settled else ())
+    office.inbox.save(finished)
+    return Handled(finished)
+
+
+def _concerns(event: InboxEvent, settled: Settled | None) -> Iterator[Alert]:
+    """Find what people have to know though the event is processed; told again when it is processed again."""
+    if event.conflicts:
+        yield _alert(WEBHOOK_CONFLICT, "medium", event)
+    if settled is None:
+        return
+    deposit = settled.deposit
+    about = {"deposit_id": deposit.flow_id, "wallet_id": deposit.wallet_id, "asset": deposit.asset.code}
+    if any(isinstance(fact, Paid) for fact in settled.facts) and deposit.account_id != deposit.wallet_id:
+        yield _alert(MONEY_IN_SUSPENSE, "high", event, account_id=deposit.account_id, **about)
+    if any(isinstance(fact, TakenBack) for fact in settled.facts) and deposit.owed_units:
+        owed = format_units(deposit.owed_units, deposit.asset.scale)
+        yield _alert(RECEIVABLE, "high", event, owed=owed, **about)
+
+
+def _try_later(office: Office, event: InboxEvent, reason: str, detail: str, now_ms: int) -> Handled:
+    if event.attempts >= len(office.retries.delays_ms):
+        return _bury(office, event, reason, detail, now_ms)
+    wait_ms = office.retries.delays_ms[event.attempts]
+    not_before_ms = now_ms + wait_ms
+    due_at_ms = not_before_ms + office.retries.grace_ms
+    later = postponed(event, reason=reason, detail=detail, not_before_ms=not_before_ms, due_at_ms=due_at_ms)
+    office.inbox.save(later)
+    return Handled(later, wait_ms)
+
+
+def _bury(office: Office, event: InboxEvent, reason: str, detail: str, now_ms: int) -> Handled:
+    dead = buried(event, reason=reason, detail=detail, now_ms=now_ms)
+    # Before it is written: an alert that is lost would be worse than one that comes twice.
+    office.alerts.raise_alert(_alert(WEBHOOK_FAILURE, "high", dead, reason=reason, detail=detail))
+    office.inbox.save(dead)
+    return Handled(dead)
+
+
+def _alert(kind: str, severity: str, event: InboxEvent, **facts: str) -> Alert:
+    about = {
+        "provider": event.provider,
+        "external_id": event.external_id,
+        "dead_letter_id": event.dead_letter_id,
+        "attempts": str(event.attempts),
+    }
+    return Alert(kind, severity, {**about, **facts})

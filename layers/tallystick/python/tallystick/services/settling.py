@@ -1,0 +1,144 @@
+"""Bring what the ledger says of a deposit in line with what its provider says."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tallystick.domain.accounts import Account, AccountKind, Status, tallied_account
+from tallystick.domain.deposits import Deposit, Step, covered, credited, due, given_back, with_facts
+from tallystick.domain.errors import AccountNotActive, TooMuchContention
+from tallystick.domain.house import receivable_account, suspense_account
+from tallystick.domain.posting import Leg, Order
+from tallystick.domain.transfers import CLAIMS, Claim, Transfer, TransferKind
+from tallystick.domain.webhooks import Fact, Paid, TakenBack
+from tallystick.services.ledger import FlowChanged, Ledger, Movement, Receipt, post
+from tallystick.services.ports.flows import Flows
+
+MAX_STEPS: Final = 120
+"""Movements of one order that one event can bring about, tries that met another event of the order included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Hold what settling needs; `open_account` answers the account that stands under the id, new or not."""
+
+    ledger: Ledger
+    flows: Flows
+    open_account: Callable[[Account], Account]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Hand back the deposit as it stands, the facts that were joined to it, and the movements that were made now."""
+
+    deposit: Deposit
+    facts: tuple[Fact, ...]
+    transfers: tuple[Transfer, ...]
+
+    @property
+    def transfer_ids(self) -> list[str]:
+        """Name the movements that stand for these facts, made now or before."""
+        told = {fact.payment_id for fact in self.facts if isinstance(fact, Paid)}
+        told |= {fact.claim_id for fact in self.facts if isinstance(fact, TakenBack)}
+        return [self.deposit.key(step).transfer_id for step in self.deposit.steps if step.money_id in told]
+
+
+def settle(*, books: Books, deposit: Deposit, facts: Sequence[Fact], accept_any_amount: bool, now_ms: int) -> Settled:
+    """Join facts to a deposit and post what is due, one step after another; done again it changes nothing.
+
+    Raises:
+        EventRejected: see `with_facts`.
+        AccountNotActive: the wallet is frozen, and money has arrived for it.
+        TooMuchContention: other events of the same order came first each time.
+        Refusal: what `ledger.post` refuses.
+    """
+    transfers: list[Transfer] = []
+    for _ in range(MAX_STEPS):
+        known = with_facts(deposit, facts, accept_any_amount=accept_any_amount)
+        step = due(known)
+        if step is None and known == deposit:
+            return Settled(deposit, tuple(facts), tuple(transfers))
+        if step is None:
+            books.flows.save(replace(known, version=known.version + 1))
+        else:
+            transfers += _take(books, known, step, now_ms)
+        deposit = _reread(books.flows, deposit)
+    raise TooMuchContention("Other events of the same order came first each time.")
+
+
+def _reread(flows: Flows, deposit: Deposit) -> Deposit:
+    return flows.get(deposit.flow_id) or deposit
+
+
+def _take(books: Books, known: Deposit, step: Step, now_ms: int) -> list[Transfer]:
+    try:
+        receipt = _post(books, known, step, now_ms)
+    except FlowChanged:
+        return []
+    return [] if receipt.replayed else [receipt.transfer]
+
+
+def _post(books: Books, known: Deposit, step: Step, now_ms: int) -> Receipt:
+    account_id = known.wallet_id if step.kind is TransferKind.DEPOSIT else known.account_id
+    try:
+        return post(ledger=books.ledger, movement=_movement(known, step, account_id), now_ms=now_ms)
+    except AccountNotActive as refusal:
+        if refusal.members["account_status"] != Status.CLOSED:
+            raise
+        suspense = books.open_account(suspense_account(known.asset, now_ms))
+        return post(ledger=books.ledger, movement=_movement(known, step, suspense.account_id), now_ms=now_ms)
+
+
+def _movement(known: Deposit, step: Step, account_id: str) -> Movement:
+    claim = Claim(known.key(step), known.step_fingerprint(step))
+
+    def compose(accounts: Mapping[str, Account]) -> Order:
+        account = accounts[account_id]
+        order = Order(
+            claim=claim,
+            kind=step.kind,
+            asset=known.asset,
+            legs=(),
+            reference=f"{known.provider}:{step.money_id}",
+            metadata={"deposit_id": known.flow_id},
+        )
+        if step.kind is TransferKind.DEPOSIT:
+            return replace(order, legs=_legs(known, step.units, 0, account_id), flow=credited(known, step, account_id))
+        if step.kind in CLAIMS:
+            return _claim(order, known, step, account)
+        return _give_back(order, known, step, account_id)
+
+    return Movement(claim, (account_id,), compose)
+
+
+def _claim(order: Order, known: Deposit, step: Step, account: Account) -> Order:
+    """Take what is there; what is missing is owed, and then the wallet is frozen."""
+    taken = min(account.balance, step.units)
+    owed = step.units - taken
+    asset = order.asset
+    return replace(
+        order,
+        legs=_legs(known, -taken, -owed, account.account_id),
+        flow=covered(known, step, taken),
+        freeze=f"{step.kind} {step.money_id} exceeded the balance by {owed} units of {asset.code}"
+        if owed and account.kind is AccountKind.USER
+        else None,
+    )
+
+
+def _give_back(order: Order, known: Deposit, step: Step, account_id: str) -> Order:
+    """Give back what a claim that was undone had taken: what is owed is settled first, whichever claim it is of.
+
+    Otherwise the order in which two claims came would decide who owes whom.
+    """
+    settled = min(known.owed_units, step.units)
+    legs = _legs(known, step.units - settled, settled, account_id)
+    return replace(order, legs=legs, flow=given_back(known, step, settled))
+
+
+def _legs(known: Deposit, units: int, owed: int, account_id: str) -> tuple[Leg, ...]:
+    """Move units between the account, the receivable and the provider's side."""
+    asset = known.asset.code
+    receivable = (Leg(receivable_account(asset), owed),) if owed else ()
+    provider = Leg(tallied_account(f"{known.provider}:", asset), -units - owed)
+    return (Leg(account_id, units), *receivable, provider)
