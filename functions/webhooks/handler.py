@@ -91,7 +91,10 @@ def _delivery(event: dict[str, Any], provider: Provider) -> Delivery:
 
 def _body(event: dict[str, Any]) -> bytes:
     text: str = event.get("body") or ""
-    body = base64.b64decode(text) if event.get("isBase64Encoded") else text.encode()
+    try:
+        body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
+    except ValueError:
+        raise Forged("bad-encoding") from None
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"An event has at most {MAX_BODY_BYTES} bytes.")
     return body

@@ -87,10 +87,10 @@ class Incoming(Scene):
         self.store.flow_items[flow_id] = deposit
         return deposit
 
-    def event(self, name: str, *facts: Fact, order: str = "dep_1", confirm: bool = False) -> InboxEvent:
+    def event(self, name: str, *facts: Fact, order: tuple[str, ...] = ("dep_1",), confirm: bool = False) -> InboxEvent:
         """Let an event come in that says these facts of an order, by default the ones that its name stands for."""
         told = facts or (FACTS[name],)
-        self.gateway.script[name] = Notice(name, (order,), told, confirm=confirm)
+        self.gateway.script[name] = Notice(name, order, told, confirm=confirm)
         return self.arrival(name)
 
     def arrival(self, name: str) -> InboxEvent:

@@ -76,7 +76,8 @@ class Step:
 class Deposit:
     """Describe an order; units are of the wallet's asset, `expected` is a decimal string of `currency`.
 
-    `owed_units` is what was taken back and the account could not cover: a receivable.
+    `owed_units` is what was taken back and the account could not cover: a receivable. `references` are the names
+    that the provider has for it, each like `stripe:pi_1`.
     """
 
     flow_id: str
@@ -98,6 +99,7 @@ class Deposit:
     payments: Mapping[str, Payment] = field(default_factory=dict)
     claims: Mapping[str, Claim] = field(default_factory=dict)
     owed_units: int = 0
+    references: tuple[str, ...] = ()
     version: int = 0
 
     @property

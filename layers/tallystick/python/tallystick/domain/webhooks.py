@@ -52,16 +52,18 @@ class Forged(TallystickError):
 
 
 class EventRejected(TallystickError):
-    """A genuine event can never be processed as it is: it goes to the dead letters at once, for a person to decide.
+    """A genuine event cannot be processed as it is: it goes to the dead letters, for a person to decide.
 
-    Reasons are stable codes such as `unreadable`, `unknown-order`, `amount-mismatch`, `asset-mismatch`.
+    At once when it is `final`, after the retries when another event may still come first. Reasons are stable codes
+    such as `unreadable`, `unknown-order`, `amount-mismatch`, `asset-mismatch`.
     """
 
-    def __init__(self, reason: str, detail: str) -> None:
+    def __init__(self, reason: str, detail: str, *, final: bool = True) -> None:
         """Keep the code and a sentence for people."""
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.final = final
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,6 +132,7 @@ def _with_checkout(flows: Flows, deposit: Deposit, checkout: Checkout) -> Deposi
             deposit,
             checkout_url=checkout.url,
             instructions=checkout.instructions,
+            references=checkout.references,
             ready=True,
             version=deposit.version + 1,
         )

@@ -23,6 +23,7 @@ CONFIRM_AFTER_MS: Final = 3_600_000
 """An event without a signed time that is older than this when it arrives is confirmed with its provider."""
 
 _MONEY: Final = (Paid, TakenBack)
+_OURS: Final = "dep_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def _try(office: Office, event: InboxEvent, now_ms: int) -> Handled:
         settled = carry_out(books=office.books, gateway=office.gateway_of(event.provider), event=event, now_ms=now_ms)
         return _finish(office, event, settled)
     except EventRejected as rejected:
-        return _bury(office, event, rejected.reason, rejected.detail, now_ms)
+        give_up = _bury if rejected.final else _try_later
+        return give_up(office, event, rejected.reason, rejected.detail, now_ms)
     except IdempotencyKeyReused:
         detail = "The provider's id of this money was posted for another order or amount."
         return _bury(office, event, "contradiction", detail, now_ms)
@@ -102,7 +104,7 @@ def carry_out(*, books: Books, gateway: Gateway, event: InboxEvent, now_ms: int)
     deposit = _order_of(books, event, notice)
     if deposit is None:
         return None
-    return settle(books=books, deposit=deposit, facts=notice.facts, accept_any_amount=event.accepted, now_ms=now_ms)
+    return settle(books=books, deposit=deposit, notice=notice, accept_any_amount=event.accepted, now_ms=now_ms)
 
 
 def _is_stale(event: InboxEvent, notice: Notice) -> bool:
@@ -118,13 +120,16 @@ def _order_of(books: Books, event: InboxEvent, notice: Notice) -> Deposit | None
         deposit = _find(books, reference)
         if deposit and (deposit.provider, deposit.environment) == (event.provider, event.environment):
             return deposit
-    if any(isinstance(fact, _MONEY) for fact in notice.facts):
-        raise EventRejected("unknown-order", f"No order of ours is meant by {', '.join(notice.references) or 'it'}.")
-    return None
+    if not any(isinstance(fact, _MONEY) for fact in notice.facts):
+        return None
+    # A provider's own name may become known by an event that is still to come.
+    names = [reference for reference in notice.references if not reference.startswith(_OURS)]
+    meant = ", ".join(notice.references) or "it"
+    raise EventRejected("unknown-order", f"No order of ours is meant by {meant}.", final=not names)
 
 
 def _find(books: Books, reference: str) -> Deposit | None:
-    flow_id = reference if reference.startswith("dep_") else books.flows.find(reference)
+    flow_id = reference if reference.startswith(_OURS) else books.flows.find(reference)
     return books.flows.get(flow_id) if flow_id else None
 
 

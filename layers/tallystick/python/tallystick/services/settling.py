@@ -10,7 +10,7 @@ from tallystick.domain.errors import AccountNotActive, TooMuchContention
 from tallystick.domain.house import receivable_account, suspense_account
 from tallystick.domain.posting import Leg, Order
 from tallystick.domain.transfers import CLAIMS, Claim, Transfer, TransferKind
-from tallystick.domain.webhooks import Fact, Paid, TakenBack
+from tallystick.domain.webhooks import EventRejected, Fact, Notice, Paid, TakenBack
 from tallystick.services.ledger import FlowChanged, Ledger, Movement, Receipt, post
 from tallystick.services.ports.flows import Flows
 
@@ -43,8 +43,8 @@ class Settled:
         return [self.deposit.key(step).transfer_id for step in self.deposit.steps if step.money_id in told]
 
 
-def settle(*, books: Books, deposit: Deposit, facts: Sequence[Fact], accept_any_amount: bool, now_ms: int) -> Settled:
-    """Join facts to a deposit and post what is due, one step after another; done again it changes nothing.
+def settle(*, books: Books, deposit: Deposit, notice: Notice, accept_any_amount: bool, now_ms: int) -> Settled:
+    """Join an event's facts to a deposit and post what is due, step after step; done again it changes nothing.
 
     Raises:
         EventRejected: see `with_facts`.
@@ -54,16 +54,28 @@ def settle(*, books: Books, deposit: Deposit, facts: Sequence[Fact], accept_any_
     """
     transfers: list[Transfer] = []
     for _ in range(MAX_STEPS):
-        known = with_facts(deposit, facts, accept_any_amount=accept_any_amount)
+        known = with_facts(deposit, notice.facts, accept_any_amount=accept_any_amount)
+        names = [name for name in notice.references if name not in {deposit.flow_id, *deposit.references}]
         step = due(known)
-        if step is None and known == deposit:
-            return Settled(deposit, tuple(facts), tuple(transfers))
-        if step is None:
+        if names:
+            _learn(books.flows, known, names)
+        elif step is not None:
+            transfers += _take(books, known, step, now_ms)
+        elif known != deposit:
             books.flows.save(replace(known, version=known.version + 1))
         else:
-            transfers += _take(books, known, step, now_ms)
+            return Settled(deposit, notice.facts, tuple(transfers))
         deposit = _reread(books.flows, deposit)
     raise TooMuchContention("Other events of the same order came first each time.")
+
+
+def _learn(flows: Flows, known: Deposit, names: Sequence[str]) -> None:
+    """Keep the names by which later events may mean this order."""
+    named = replace(known, references=(*known.references, *names), version=known.version + 1)
+    if flows.save(named, names):
+        return
+    if any(flows.find(name) not in {None, known.flow_id} for name in names):
+        raise EventRejected("contradiction", f"Another order is known by one of {', '.join(names)}.")
 
 
 def _reread(flows: Flows, deposit: Deposit) -> Deposit:
