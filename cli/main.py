@@ -4,6 +4,7 @@ import typer
 
 from cli.demo.commands import demo
 from cli.local import commands as local
+from cli.webhooks import commands as webhooks
 
 app = typer.Typer(
     name="tallystick",
@@ -13,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(local.app, name="local")
+app.add_typer(webhooks.app, name="webhook")
 app.command(name="demo")(demo)
 
 

@@ -15,7 +15,7 @@ from infra import nag  # noqa: E402
 from infra.artifacts.target import AWS, LOCAL, BuildError  # noqa: E402
 from infra.build import build  # noqa: E402
 from infra.stacks.tallystick import TallystickStack  # noqa: E402
-from infra.stage import StageError, load_stage  # noqa: E402
+from infra.stage import DEFAULT_SANDBOX_URL, StageError, load_stage  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,7 +29,11 @@ def file_context() -> dict[str, Any]:
 def main() -> None:
     """Build what is out of date and synthesize the stage that the context names."""
     app = App(context=file_context(), analytics_reporting=False)
-    stage = load_stage(app.node.try_get_context("stage") or "staging", app.node.try_get_context("stages"))
+    stage = load_stage(
+        app.node.try_get_context("stage") or "staging",
+        app.node.try_get_context("stages"),
+        app.node.try_get_context("sandbox_url") or DEFAULT_SANDBOX_URL,
+    )
     target = LOCAL if stage.is_local else AWS
     stack = TallystickStack(app, stage=stage, artifacts=build(target))
     nag.acknowledge(stack, stage)

@@ -8,11 +8,21 @@ from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 from constructs import IConstruct
 
 from infra.constructs.function import construct_id_of
-from infra.routes import API_FUNCTIONS, ROUTES
+from infra.routes import API_FUNCTIONS, QUEUE_FUNCTION, ROUTES, SCHEDULED_FUNCTIONS
 from infra.stage import Stage
 
 GUARD = "Guard/LedgerGuard"
-FUNCTIONS = (*(f"Functions/{construct_id_of(name)}" for name in API_FUNCTIONS), GUARD)
+PROCESSOR = f"Webhooks/{construct_id_of(QUEUE_FUNCTION)}"
+# Each with the reason why it has no queue for failed asynchronous invocations.
+FUNCTIONS = {
+    **{f"Functions/{construct_id_of(name)}": "API Gateway waits for this one's answer." for name in API_FUNCTIONS},
+    GUARD: "this stream consumer has a failure queue instead.",
+    PROCESSOR: "this one takes messages from a queue, which has one.",
+    **{
+        f"Webhooks/{construct_id_of(name)}": "this one is invoked again a minute later, and makes up for it."
+        for name in SCHEDULED_FUNCTIONS
+    },
+}
 
 
 class Finding(NamedTuple):
@@ -50,9 +60,11 @@ def accepted(stage: Stage) -> dict[Finding, str]:
 def _of_every_stage() -> Iterator[tuple[Finding, str]]:
     yield from _of_identity()
     yield from _of_public_routes()
-    for path in FUNCTIONS:
-        yield from _of_function(path)
+    for path, no_queue in FUNCTIONS.items():
+        yield from _of_function(path, no_queue)
     yield from _of_guard()
+    yield from _of_secrets()
+    yield from _of_webhooks()
 
 
 def _of_identity() -> Iterator[tuple[Finding, str]]:
@@ -83,19 +95,18 @@ def _why_public(function: str) -> str:
         "auth": "A caller comes here to get a token, and has none yet.",
         "health": "Monitors ask without a token; the answer says up or down and shows no data.",
         "docs": "The description of the API is public and the same for everyone.",
+        "webhooks": "Providers have no token: they sign what they send, and what is not signed is refused.",
     }[function]
 
 
-def _of_function(path: str) -> Iterator[tuple[Finding, str]]:
+def _of_function(path: str, no_queue: str) -> Iterator[tuple[Finding, str]]:
     function = f"{path}/Function/Resource"
     supported = "Python 3.13 is what the layers are compiled for; a newer runtime is taken when all packages have it."
     yield Finding(function, "AwsSolutions-L1"), supported
     yield Finding(function, "Serverless-LambdaLatestVersion"), supported
     yield (
         Finding(function, "Serverless-LambdaDLQ"),
-        "A dead letter queue serves asynchronous invocations; this stream consumer has a failure queue instead."
-        if path == GUARD
-        else "A dead letter queue serves asynchronous invocations; API Gateway waits for this one's answer.",
+        f"A dead letter queue serves asynchronous invocations; {no_queue}",
     )
     yield (
         Finding(f"{path}/Role/DefaultPolicy/Resource", "AwsSolutions-IAM5[Resource::*]"),
@@ -104,7 +115,7 @@ def _of_function(path: str) -> Iterator[tuple[Finding, str]]:
 
 
 def _of_guard() -> Iterator[tuple[Finding, str]]:
-    for table in ("DataEntries4C856FF0", "DataTransfersC5E8E92F"):
+    for table in ("DataEntries4C856FF0", "DataTransfersC5E8E92F", "DataAuditE4D9F575"):
         yield (
             Finding(f"{GUARD}/Role/DefaultPolicy/Resource", f"AwsSolutions-IAM5[Resource::<{table}.Arn>/stream/*]"),
             "ListStreams is asked of a table, whose streams have no other common name.",
@@ -116,8 +127,40 @@ def _of_guard() -> Iterator[tuple[Finding, str]]:
         )
 
 
+def _of_secrets() -> Iterator[tuple[Finding, str]]:
+    for name in ("WebhookKeys", "ProviderKeys"):
+        yield (
+            Finding(f"Secrets/{name}", "AwsSolutions-SMG4"),
+            "Providers issue these keys, and only a person signed in with them can have new ones made.",
+        )
+
+
+def _of_webhooks() -> Iterator[tuple[Finding, str]]:
+    yield (
+        Finding("WebhookQueue/DeadLetters/Resource", "Serverless-SQSRedrivePolicy"),
+        "It is itself where messages end: nothing consumes it, and an alarm watches it.",
+    )
+    yield (
+        Finding("Webhooks/Events", "Serverless-LambdaEventSourceMappingDestination"),
+        "Lambda knows such a destination for streams; a queue's messages stay in it, and end in its dead-letter queue.",
+    )
+    for function in SCHEDULED_FUNCTIONS:
+        yield (
+            Finding(
+                f"Webhooks/{construct_id_of(function)}/Function/EventInvokeConfig/Resource",
+                "Serverless-LambdaAsyncFailureDestination",
+            ),
+            "The next minute's invocation does what this one did not; the function's alarm tells of it.",
+        )
+    for rule in ("Sweep", "Poll"):
+        yield (
+            Finding(f"Webhooks/{rule}/Resource", "Serverless-EventBusDLQ"),
+            "The next minute's event says all that this one did; an alarm tells of it.",
+        )
+
+
 def _of_tables_on_this_machine() -> Iterator[tuple[Finding, str]]:
-    for table in ("Accounts", "Entries", "Transfers"):
+    for table in ("Accounts", "Entries", "Transfers", "Flows", "Inbox", "Audit", "Operations"):
         yield (
             Finding(f"Data/{table}/Resource", "AwsSolutions-DDB3"),
             "The local cloud is thrown away; staging and production have point-in-time recovery.",

@@ -38,6 +38,14 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/transfers/{transfer_id}/reverse", "transfers"),
     Route("GET", "/v1/idempotency/{key+}", "transfers"),
     Route("POST", "/v1/idempotency/{key+}", "transfers"),
+    Route("POST", "/v1/deposits", "deposits"),
+    Route("GET", "/v1/deposits/{deposit_id}", "deposits"),
+    Route("GET", "/v1/admin/dlq", "dead_letters"),
+    Route("GET", "/v1/admin/dlq/{dead_letter_id}", "dead_letters"),
+    Route("GET", "/v1/admin/dlq/{dead_letter_id}/preview", "dead_letters"),
+    Route("POST", "/v1/admin/dlq/{dead_letter_id}/redrive", "dead_letters"),
+    Route("POST", "/v1/admin/dlq/{dead_letter_id}/resolve", "dead_letters"),
+    Route("POST", "/webhooks/{provider}", "webhooks", public=True),
     Route("GET", "/health", "health", public=True),
     Route("GET", "/ready", "health", public=True),
     Route("GET", "/openapi.json", "docs", public=True),
@@ -50,4 +58,6 @@ FALLBACK_FUNCTION = "docs"
 
 API_FUNCTIONS: tuple[str, ...] = tuple(dict.fromkeys(route.function for route in ROUTES))
 STREAM_FUNCTION = "ledger_guard"
-FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION)
+QUEUE_FUNCTION = "webhook_processor"
+SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller")
+FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, QUEUE_FUNCTION, *SCHEDULED_FUNCTIONS)

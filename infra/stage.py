@@ -1,15 +1,26 @@
 """Read the configuration of a stage from the CDK context, reporting every mistake in it at once."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
+from infra.provider import ProviderName, ProviderSettings, Rest, locate_sandbox, rest_of
 from infra.routes import FUNCTIONS
+
+DEFAULT_SANDBOX_URL: Final = "http://127.0.0.1:4568"
+
+PROCESSOR_TIMEOUT_S: Final = 60
+# AWS asks for six times: a batch may wait for the function as often as that and is not handed to a second one.
+SAFE_VISIBILITY_S: Final = 6 * PROCESSOR_TIMEOUT_S
+MAX_VISIBILITY_S: Final = 43_200
 
 StageName = Literal["local", "staging", "production"]
 Origin = Annotated[str, Field(pattern=r"^https?://[^/*\s]+$")]
+PublicUrl = Annotated[str, Field(pattern=r"^https://[^\s/?#]+(/[^\s/?#]+)*$")]
 AssetCode = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,11}$")]
 DecimalText = Annotated[str, Field(pattern=r"^[0-9]{1,38}(\.[0-9]{1,18})?$")]
+Seconds = Annotated[int, Field(gt=0)]
+Delay = Annotated[int, Field(gt=0, le=MAX_VISIBILITY_S)]
 
 
 def _known_function(name: str) -> str:
@@ -25,25 +36,21 @@ class StageError(ValueError):
     """Report all that is wrong with a stage's configuration."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Throttle(_Strict):
+class Throttle(BaseModel, extra="forbid", frozen=True, strict=True):
     """Bound what the API lets through, over all callers together."""
 
     rate_per_s: Annotated[int, Field(gt=0)]
     burst: Annotated[int, Field(gt=0)]
 
 
-class AssetSettings(_Strict):
+class AssetSettings(BaseModel, extra="forbid", frozen=True, strict=True):
     """Describe an asset that the stage has beside, or instead of, the built-in ones."""
 
     scale: Annotated[int, Field(ge=0, le=18)]
     kind: str
 
 
-class Stage(_Strict):
+class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     """Hold what differs between one stage and another; what protects data follows from the name alone."""
 
     name: StageName
@@ -55,6 +62,27 @@ class Stage(_Strict):
     assets: dict[AssetCode, AssetSettings] | None = None
     alarm_email: Annotated[str, Field(pattern=r"^[^@/\s]+@[^@/\s]+$")] | None = None
     reserved_concurrency: dict[FunctionName, Annotated[int, Field(gt=0)]] = {}
+    public_url: Annotated[PublicUrl | None, Field(validate_default=True)] = None
+    providers: dict[ProviderName, ProviderSettings] = {}
+    deposit_expiry_s: Seconds = 86_400
+    webhook_retries_s: list[Delay] = [60, 300, 900, 1800, 3600]
+    webhook_grace_s: Seconds = 120
+    webhook_visibility_s: Delay = SAFE_VISIBILITY_S
+    webhook_concurrency: Annotated[int, Field(ge=2, le=1000)] | None = None
+
+    @field_validator("public_url")
+    @classmethod
+    def _known_to_providers(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is None and rest_of(info).has_providers:
+            raise ValueError("providers have to be told where to send their webhooks")
+        return url
+
+    @field_validator("webhook_visibility_s")
+    @classmethod
+    def _outlasts_the_processor(cls, seconds: int, info: ValidationInfo) -> int:
+        if seconds < SAFE_VISIBILITY_S and rest_of(info).stage != "local":
+            raise ValueError(f"a batch takes up to {PROCESSOR_TIMEOUT_S} s, so at least {SAFE_VISIBILITY_S} are needed")
+        return seconds
 
     @property
     def is_local(self) -> bool:
@@ -67,7 +95,7 @@ class Stage(_Strict):
         return self.name == "production"
 
 
-def load_stage(name: object, stages: object) -> Stage:
+def load_stage(name: object, stages: object, sandbox_url: str = DEFAULT_SANDBOX_URL) -> Stage:
     """Pick the stage of that name out of the context and check it.
 
     Raises:
@@ -76,8 +104,11 @@ def load_stage(name: object, stages: object) -> Stage:
     if not isinstance(stages, dict) or not isinstance(stages.get(name), dict):
         known = ", ".join(stages) if isinstance(stages, dict) else "none"
         raise StageError(f"Stage {name!r} is not in the context's `stages` ({known}).")
+    settings: dict[str, Any] = {"name": name, **stages[name]}
+    settings |= {"providers": locate_sandbox(settings.get("providers", {}), sandbox_url)}
+    rest = Rest(stage=str(name), has_providers=bool(settings["providers"]))
     try:
-        return Stage.model_validate({"name": name, **stages[name]})
+        return Stage.model_validate(settings, context=rest)
     except ValidationError as error:
         lines = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
         raise StageError("\n".join([f"Stage {name!r} is misconfigured:", *lines])) from error

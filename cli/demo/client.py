@@ -16,6 +16,9 @@ NOT_NOW: Final = frozenset({429, 503})
 PROBLEM: Final = "urn:tallystick:problem:"
 
 _KINDS: Final = (
+    (r"/webhooks/", "webhook"),
+    (r"/admin/dlq", "dead letter"),
+    (r"/deposits", "deposit order"),
     (r"/auth/", "auth"),
     (r"/credit$", "credit"),
     (r"/debit$", "debit"),
@@ -31,13 +34,15 @@ _KINDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Ask for one thing; with `token` as who, with `key` exactly once."""
+    """Ask for one thing; with `token` as who, with `key` exactly once; `raw` is a body as it is, with its headers."""
 
     method: str
     path: str
     body: dict[str, Any] | None = None
     token: str | None = None
     key: str | None = None
+    raw: bytes | None = None
+    extra: dict[str, str] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
@@ -48,7 +53,7 @@ class Request:
     def headers(self) -> dict[str, str]:
         """Say who asks, and under which key."""
         bearer = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        return bearer | ({"Idempotency-Key": self.key} if self.key else {})
+        return self.extra | bearer | ({"Idempotency-Key": self.key} if self.key else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,9 @@ class Client:
         record.in_flight += 1
         record.most_in_flight = max(record.most_in_flight, record.in_flight)
         started = time.perf_counter()
-        response = await self._http.request(request.method, request.path, json=request.body, headers=request.headers)
+        response = await self._http.request(
+            request.method, request.path, json=request.body, content=request.raw, headers=request.headers
+        )
         record.milliseconds.setdefault(request.kind + note, []).append((time.perf_counter() - started) * 1000)
         record.in_flight -= 1
         return self._read(response)
@@ -115,10 +122,14 @@ class Client:
             answer = await self.send(request, note)
         return answer
 
+    def acknowledge(self, transfer: dict[str, Any]) -> None:
+        """Note a movement that somebody was told of."""
+        self.record.acknowledged[transfer["transfer_id"]] = transfer
+
     def _read(self, response: httpx.Response) -> Answer:
         is_json = "json" in response.headers.get("content-type", "")
         body = response.json() if is_json else {"type": response.text}
         answer = Answer(response.status_code, body, "Idempotency-Replayed" in response.headers)
         if response.status_code == httpx.codes.CREATED and "transfer_id" in body:
-            self.record.acknowledged[body["transfer_id"]] = body
+            self.acknowledge(body)
         return answer

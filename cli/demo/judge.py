@@ -51,6 +51,7 @@ def judge(stored: Stored, claims: Claims) -> list[Invariant]:
         _check("each reversal undoes one transfer once", rules.of_kind(transfers, "reversal"), rules.reversals(stored)),
         _check("each acknowledged movement is stored", claims.acknowledged.items(), rules.missing(stored)),
         _check("each stored movement was acknowledged", mine, rules.unacknowledged(claims.acknowledged)),
+        _check("each event of a provider is done, dead or resolved", stored.events, rules.unfinished(stored)),
     ]
 
 

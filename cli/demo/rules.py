@@ -1,6 +1,7 @@
 """What must hold of a ledger, from its published rules alone; each function finds what breaks one of them."""
 
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -152,8 +153,9 @@ def unentered(stored: Stored) -> Callable[[Item], Violations]:
 def keys(stored: Stored) -> Callable[[Item], Violations]:
     """Find a key with two records, and a record that does not stand under the hash of its key."""
 
-    def key(record: Item) -> tuple[str, str, str]:
-        return record["key_source"], record["key_scope"], record["key_reference"]
+    def key(record: Item) -> tuple[str, ...]:
+        action = (record["key_action"],) if "key_action" in record else ()
+        return record["key_source"], record["key_scope"], record["key_reference"], *action
 
     records = Counter(key(record) for record in (*stored.transfers, *stored.tombstones))
 
@@ -205,5 +207,18 @@ def unacknowledged(acknowledged: Mapping[str, Any]) -> Callable[[Item], Violatio
     def broken(transfer: Item) -> Violations:
         if transfer_id_of(transfer) not in acknowledged:
             yield f"{transfer_id_of(transfer)} happened and nobody was told"
+
+    return broken
+
+
+def unfinished(stored: Stored) -> Callable[[Item], Violations]:
+    """Find an event that is still open, and one that says it moved what is not stored."""
+    transfer_ids = {transfer_id_of(transfer) for transfer in stored.transfers}
+
+    def broken(event: Item) -> Violations:
+        if event["state"] not in {"DONE", "DEAD", "RESOLVED"}:
+            yield f"{event['provider']} {event['external_id']} is {event['state']}"
+        if set(json.loads(event.get("transfers") or "[]")) - transfer_ids:
+            yield f"{event['provider']} {event['external_id']} names movements that are not there"
 
     return broken

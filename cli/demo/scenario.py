@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from cli.demo import script
+from cli.demo import purchases, script
 from cli.demo.client import Answer, Client, Record, Request
+from cli.demo.purchases import MoonPay
 from cli.demo.script import Try
 from cli.local import tokens
 from cli.local.deployment import Deployment
 from cli.progress import Steps
+from cli.webhooks.keys import signing_key
+from cli.webhooks.sending import Target
 from tallystick.domain.callers import Role
+from tallystick.domain.webhooks import Provider
 
 DEBITS: Final = 100
 AFFORDABLE: Final = 60
@@ -48,13 +52,15 @@ class Outcome:
     @property
     def wallets(self) -> tuple[str, ...]:
         """List the wallets that only this scenario uses."""
-        return tuple(value for name, value in self.names.items() if name.endswith("_usd"))
+        return tuple(value for name, value in self.names.items() if name.endswith(("_usd", "_eth")))
 
 
 def play(deployment: Deployment, progress: Steps) -> Outcome:
     """Play everything against a deployment; people and keys are new each time."""
     names = _cast(deployment)
-    return asyncio.run(_Stage(Client(deployment.base_url), names).play(progress))
+    client = Client(deployment.base_url)
+    target = Target(deployment.base_url, deployment.outputs["PublicUrl"], signing_key(Provider.MOONPAY))
+    return asyncio.run(_Stage(client, names, MoonPay(client, target)).play(progress))
 
 
 def _cast(deployment: Deployment) -> dict[str, str]:
@@ -74,6 +80,7 @@ class _Stage:
 
     client: Client
     names: dict[str, str]
+    moonpay: MoonPay
     steps: list[Step] = field(default_factory=list)
 
     async def play(self, progress: Steps) -> Outcome:
@@ -86,6 +93,7 @@ class _Stage:
             ("freeze and unfreeze", partial(self.tries, script.FREEZE)),
             ("read statements", self.statements),
             ("try what others may not", partial(self.tries, script.OTHERS)),
+            ("buy at a payment provider", self.purchases),
             ("ask about keys", partial(self.tries, (*script.KEYS, *script.BALANCES))),
         )
         try:
@@ -103,12 +111,15 @@ class _Stage:
     async def try_once(self, one: Try) -> None:
         request = self.request(one)
         answer = await self.client.send_until_answered(request)
-        self.steps.append(Step(one.what, _words(one.expect, one.shows), _words(str(answer), _shown(one, answer))))
-        self.names |= {name: str(answer.body.get(member)) for name, member in one.keep.items()}
+        self.note(one, answer)
         if request.key and one.expect == "201":
             again = await self.client.send_until_answered(request)
             same = ", same answer" if again.body == answer.body else ", another answer"
             self.steps.append(Step("… again, same key", REPLAYED, f"{again}{same}"))
+
+    def note(self, one: Try, answer: Answer) -> None:
+        self.steps.append(Step(one.what, _words(one.expect, one.shows), _words(str(answer), _shown(one, answer))))
+        self.names |= {name: str(answer.body.get(member)) for name, member in one.keep.items()}
 
     async def burst_of_debits(self) -> None:
         debit = Try("", "service", "POST /v1/wallets/{ada_usd}/debit", "", {"amount": "1.00"})
@@ -133,6 +144,56 @@ class _Stage:
             Step("… different answers, replays", f"1, {DUPLICATES - 1}", f"{len(bodies)}, {replays}"),
         )
 
+    async def purchases(self) -> None:
+        await self.tries(purchases.ORDERS)
+        event = purchases.completed(self.names["purchase"])
+        told = await self.moonpay.tell_often(event, DUPLICATES)
+        forged = await self.moonpay.forge(event)
+        self.steps += (
+            Step(
+                f"MoonPay tells {DUPLICATES} times at once that it is paid", f"{DUPLICATES} times 200", _counted(told)
+            ),
+            Step("somebody else changes the amount", "401 webhook-refused", str(forged)),
+        )
+        await self.wait_for(purchases.BOUGHT)
+        odd = purchases.completed(self.names["odd_purchase"], paid="300.00", delivered="0.1847")
+        self.steps.append(Step("MoonPay tells of 300.00 EUR for the other", "200", str(await self.moonpay.tell(odd))))
+        await self.find_dead_letter(f"purchase-of-{self.names['odd_purchase']}")
+        await self.tries((*purchases.REFUSED, purchases.REDRIVE, purchases.REDRIVE))
+        await self.wait_for(purchases.CREDITED)
+        await self.try_once(purchases.BALANCE)
+        await self.acknowledge("purchase", "odd_purchase")
+
+    async def wait_for(self, one: Try) -> None:
+        """Look until it is as expected, within a bound, and note what was seen last."""
+        request = self.request(one)
+        for _ in range(purchases.MAX_LOOKS):
+            answer = await self.client.send(request)
+            if _shown(one, answer) == one.shows:
+                break
+            await asyncio.sleep(purchases.LOOK_EVERY_S)
+        self.note(one, answer)
+
+    async def find_dead_letter(self, payment_id: str) -> None:
+        """Look for the dead letter of a payment until it is listed, within a bound."""
+        request = self.request(Try("", "admin", "GET /v1/admin/dlq?limit=5", ""))
+        for _ in range(purchases.MAX_LOOKS):
+            listed = (await self.client.send(request)).body.get("items", [])
+            found = [item["dead_letter_id"] for item in listed if payment_id in item["external_id"]]
+            if found:
+                break
+            await asyncio.sleep(purchases.LOOK_EVERY_S)
+        self.names["dead_letter"] = found[0] if found else "none"
+        self.steps.append(Step("… which makes it a dead letter", "1 listed", f"{len(found)} listed"))
+
+    async def acknowledge(self, *orders: str) -> None:
+        """Read the movements that orders say were made for them."""
+        for order in orders:
+            deposit = await self.client.send(self.request(Try("", "ada", f"GET /v1/deposits/{{{order}}}", "")))
+            for transfer_id in deposit.body["transfers"]:
+                transfer = await self.client.send(self.request(Try("", "ada", f"GET /v1/transfers/{transfer_id}", "")))
+                self.client.acknowledge(transfer.body)
+
     async def together(self, requests: list[Request], note: str) -> list[Answer]:
         return await asyncio.gather(*(self.client.send_until_answered(request, note) for request in requests))
 
@@ -156,8 +217,11 @@ class _Stage:
 
     def request(self, one: Try, key: str | None = None) -> Request:
         method, path = one.call.format_map(self.names).split(" ", 1)
-        body = None if one.body is None else {name: text.format_map(self.names) for name, text in one.body.items()}
+        body = None if one.body is None else {name: self._named(value) for name, value in one.body.items()}
         return Request(method, path, body, self.names[one.caller] if one.caller else None, key or one.key)
+
+    def _named(self, value: object) -> object:
+        return value.format_map(self.names) if isinstance(value, str) else value
 
 
 def _shown(one: Try, answer: Answer) -> dict[str, str]:

@@ -19,10 +19,11 @@ class Stored:
     accounts: tuple[Item, ...]
     entries: tuple[Item, ...]
     records: tuple[Item, ...]
+    events: tuple[Item, ...] = ()
 
     @classmethod
     def read(cls, deployment: Deployment) -> "Stored":
-        """Scan the three tables consistently."""
+        """Scan the tables consistently."""
         dynamodb = deployment.client("dynamodb")
 
         def scan(output: str) -> list[Item]:
@@ -30,7 +31,8 @@ class Stored:
             return [{name: _plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
 
         entries = sorted(scan("EntriesTable"), key=lambda entry: (entry["account_id"], entry["entry_key"]))
-        return cls(tuple(scan("AccountsTable")), tuple(entries), tuple(scan("TransfersTable")))
+        accounts, transfers, events = (tuple(scan(f"{name}Table")) for name in ("Accounts", "Transfers", "Inbox"))
+        return cls(accounts, tuple(entries), transfers, events)
 
     @property
     def transfers(self) -> list[Item]:

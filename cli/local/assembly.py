@@ -19,6 +19,9 @@ from cli.progress import Steps
 
 STAGE = "local"
 
+# Stands in the template for the address of the sandbox, so that one synthesis serves clouds on any ports.
+SANDBOX_URL = "http://sandbox.invalid"
+
 
 @dataclass(frozen=True, slots=True)
 class Asset:
@@ -40,7 +43,7 @@ class Assembly:
     assets: tuple[Asset, ...]
 
 
-def assemble(project: Path, steps: Steps) -> Assembly:
+def assemble(project: Path, sandbox_url: str, steps: Steps) -> Assembly:
     """Build and synthesize what has changed since the last time; raises StepFailed."""
     folder = project / "build" / "assembly" / STAGE
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,11 +52,11 @@ def assemble(project: Path, steps: Steps) -> Assembly:
             _run([sys.executable, "-m", "infra.build", "--target", STAGE], project, {})
         with steps.step("synthesize"):
             _synthesize(project, folder)
-        return read(folder)
+        return read(folder, sandbox_url)
 
 
-def read(folder: Path) -> Assembly:
-    """Read the one stack of a cloud assembly."""
+def read(folder: Path, sandbox_url: str) -> Assembly:
+    """Read the one stack of a cloud assembly, for a cloud that has its sandbox there."""
     artifacts = json.loads((folder / "manifest.json").read_text())["artifacts"]
     name, stack = next(item for item in artifacts.items() if item[1]["type"] == "aws:cloudformation:stack")
     properties = stack["properties"]
@@ -64,7 +67,7 @@ def read(folder: Path) -> Assembly:
         for asset in _assets(folder, artifact["properties"]["file"])
     )
     bucket, _, key = properties["stackTemplateAssetObjectUrl"].removeprefix("s3://").partition("/")
-    template = json.loads((folder / properties["templateFile"]).read_text())
+    template = json.loads((folder / properties["templateFile"]).read_text().replace(SANDBOX_URL, sandbox_url))
     return Assembly(properties.get("stackName", name), template, bucket, key, assets)
 
 
@@ -79,18 +82,19 @@ def _assets(folder: Path, manifest: str) -> Iterator[Asset]:
 
 
 def _synthesize(project: Path, folder: Path) -> None:
-    stamp, digest = folder / "inputs.sha256", _inputs_digest(project)
+    context = json.dumps({"stage": STAGE, "sandbox_url": SANDBOX_URL})
+    stamp, digest = folder / "inputs.sha256", _inputs_digest(project, context)
     if stamp.exists() and stamp.read_text() == digest:
         return
     stamp.unlink(missing_ok=True)
-    context = {"CDK_CONTEXT_JSON": json.dumps({"stage": STAGE}), "CDK_OUTDIR": str(folder)}
-    _run([sys.executable, "infra/app.py"], project, context)
+    variables = {"CDK_CONTEXT_JSON": context, "CDK_OUTDIR": str(folder)}
+    _run([sys.executable, "infra/app.py"], project, variables)
     stamp.write_text(digest)
 
 
-def _inputs_digest(project: Path) -> str:
+def _inputs_digest(project: Path, context: str) -> str:
     """Sum up all that a synthesis reads; built files by size and time, since a build leaves unchanged ones alone."""
-    digest = hashlib.sha256(f"{sys.version} {importlib.metadata.version('aws-cdk-lib')}".encode())
+    digest = hashlib.sha256(f"{sys.version} {importlib.metadata.version('aws-cdk-lib')} {context}".encode())
     for path in (project / "cdk.json", *sorted((project / "infra").rglob("*.py"))):
         digest.update(f"\n{path} ".encode() + path.read_bytes())
     for path in sorted((project / "build" / STAGE).rglob("[!.]*")):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.local import assembly, deploy, repairs, server
+from cli.local import assembly, deploy, keys, repairs, server
 from cli.local.deployment import ACCOUNT, Access, Deployment
 from cli.local.errors import NotRunning, PortUnavailable
 from cli.local.home import PROJECT, Home, State
@@ -101,17 +101,17 @@ def _refuse_other_port(running: State | None, port: int | None) -> None:
 
 def _start(place: Home, port: int | None) -> State:
     """Start the emulator in an empty home, without waiting for it."""
-    api_port, aws_port = server.choose_ports(port)
+    ports = server.choose_ports(port)
     place.create()
-    pid = server.start(place, api_port, aws_port)
-    state = State(pid, api_port, aws_port, datetime.now(UTC).isoformat(timespec="milliseconds"))
+    pid = server.start(place, ports)
+    state = State(pid, *ports, started_at=datetime.now(UTC).isoformat(timespec="milliseconds"))
     place.save(state)
     return state
 
 
 def _deploy(place: Home, state: State, project: Path, steps: Steps) -> State:
     """Build and synthesize while the emulator starts, then deploy what differs from what is deployed."""
-    built = assembly.assemble(project, steps)
+    built = assembly.assemble(project, _address(state.sandbox_port), steps)
     with steps.step("start"):
         server.wait_until_ready(place, state.pid, state.aws_port)
     if state.template == built.template_key:
@@ -124,6 +124,7 @@ def _deploy(place: Home, state: State, project: Path, steps: Steps) -> State:
     with steps.step("repair"):
         repairs.after_deploy(clients, built.stack, built.template)
     deployed = replace(state, template=built.template_key, outputs=outputs)
+    keys.hand_out(_deployment(deployed, {}))
     place.save(deployed)
     return deployed
 
@@ -135,13 +136,18 @@ def _remove(place: Home, pid: int | None) -> None:
 
 
 def _deployment(state: State, timings: Mapping[str, float]) -> Deployment:
-    base_url = f"http://127.0.0.1:{state.api_port}"
+    base_url = _address(state.api_port)
     return Deployment(
         base_url=base_url,
-        access=Access(f"http://127.0.0.1:{state.aws_port}"),
+        sandbox_url=_address(state.sandbox_port),
+        access=Access(_address(state.aws_port)),
         # The stack's own address would be the one on AWS.
         outputs={**state.outputs, "ApiUrl": base_url} if state.outputs else {},
         pid=state.pid,
         started_at=state.started_at,
         timings=dict(timings),
     )
+
+
+def _address(port: int) -> str:
+    return f"http://127.0.0.1:{port}"

@@ -1,12 +1,13 @@
 """Deploy a cloud assembly to the emulator: assets to S3, the template through CloudFormation."""
 
+import json
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from cli.local.assembly import Assembly
+from cli.local.assembly import Assembly, Asset
 from cli.local.errors import DeploymentFailed
 from cli.local.repairs import Clients
 
@@ -25,7 +26,14 @@ def upload(clients: Clients, assembly: Assembly, account: str, region: str) -> N
         present = {entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket).get("Contents", [])}
         for asset in assembly.assets:
             if asset.key not in present:
-                s3.put_object(Bucket=bucket, Key=asset.key, Body=asset.source.read_bytes())
+                s3.put_object(Bucket=bucket, Key=asset.key, Body=_content(assembly, asset))
+
+
+def _content(assembly: Assembly, asset: Asset) -> bytes:
+    """Read an asset; the template names this cloud's sandbox, its file does not."""
+    if asset.key == assembly.template_key:
+        return json.dumps(assembly.template).encode()
+    return asset.source.read_bytes()
 
 
 def apply(clients: Clients, assembly: Assembly, account: str, region: str) -> dict[str, str]:

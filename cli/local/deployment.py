@@ -46,6 +46,7 @@ class Deployment:
     """The addresses and names of a deployed application, and administrator's access to it."""
 
     base_url: str
+    sandbox_url: str
     access: Access
     outputs: Mapping[str, str]
     pid: int
@@ -56,6 +57,11 @@ class Deployment:
     def endpoint_url(self) -> str:
         """The address of the AWS endpoint."""
         return self.access.endpoint_url
+
+    @property
+    def public_url(self) -> str:
+        """The address that the payment providers believe the API to have."""
+        return self.outputs["PublicUrl"]
 
     def client(self, service: str, config: Config | None = None) -> Any:  # noqa: ANN401 - as above
         """Make a client with administrator's credentials."""

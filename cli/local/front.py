@@ -1,4 +1,4 @@
-"""Give the deployed HTTP API a port of its own, so that its base address is plain `http://127.0.0.1:PORT`.
+"""Give the deployed HTTP API and the sandbox ports of their own, so that the API is plain `http://127.0.0.1:PORT`.
 
 The emulator serves every API on its one port, told apart by a host name that most resolvers do not know or by a
 path that would show in the API's own addresses; and it answers `/health` and others itself. What arrives on the API's
@@ -25,15 +25,20 @@ CONCURRENT_REQUESTS = max(4, 2 * (os.cpu_count() or 1))
 class Front:
     """An ASGI application before the emulator's."""
 
-    def __init__(self, emulator: Application, api_port: int) -> None:
-        """Send what arrives on `api_port` to the deployed API."""
+    def __init__(self, emulator: Application, *, api_port: int, sandbox: Application, sandbox_port: int) -> None:
+        """Send what arrives on `api_port` to the deployed API, and what arrives on `sandbox_port` to the sandbox."""
         self._emulator = emulator
         self._api_port = api_port
+        self._sandbox = sandbox
+        self._sandbox_port = sandbox_port
         self._turn = asyncio.Semaphore(CONCURRENT_REQUESTS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, to the API or to the AWS endpoint."""
-        if scope["type"] != "http" or scope["server"][1] != self._api_port:
+        """Pass the request on, to the API, the sandbox or the AWS endpoint."""
+        port = scope["server"][1] if scope["type"] == "http" else None
+        if port == self._sandbox_port:
+            await self._sandbox(scope, receive, send)
+        elif port != self._api_port:
             await self._emulator(scope, receive, send)
         elif (api_id := _deployed_api()) is None:
             await _refuse(send)

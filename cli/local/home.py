@@ -19,6 +19,7 @@ class State:
     pid: int
     api_port: int
     aws_port: int
+    sandbox_port: int
     started_at: str
     template: str = ""
     outputs: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Run the emulator with our settings: `python -m cli.local.launcher HOME API_PORT AWS_PORT`.
+"""Run the emulator with our settings: `python -m cli.local.launcher HOME API_PORT AWS_PORT SANDBOX_PORT`.
 
 Its environment is made by `server.environment`; the emulator reads it while it is imported.
 """
@@ -16,14 +16,15 @@ from ministack.app import app
 from cli.local import repairs
 from cli.local.front import Front
 from cli.local.home import Home
+from cli.local.sandbox.application import Sandbox
+from cli.local.server import Ports
 
 
 def main() -> None:
-    """Serve the AWS endpoint and the API until a signal ends the process."""
-    home, api_port, aws_port = Home(Path(sys.argv[1])), int(sys.argv[2]), int(sys.argv[3])
-    with _sign_of_life(home):
+    """Serve the API, the AWS endpoint and the sandbox until a signal ends the process."""
+    with _sign_of_life(Home(Path(sys.argv[1]))):
         repairs.before_start()
-        asyncio.run(_serve(api_port, aws_port))
+        asyncio.run(_serve(Ports(*map(int, sys.argv[2:]))))
 
 
 def _sign_of_life(home: Home) -> IO[str]:
@@ -33,12 +34,13 @@ def _sign_of_life(home: Home) -> IO[str]:
     return handle
 
 
-async def _serve(api_port: int, aws_port: int) -> None:
+async def _serve(ports: Ports) -> None:
     config = Config()
-    config.bind = [f"127.0.0.1:{port}" for port in (api_port, aws_port)]
+    config.bind = [f"127.0.0.1:{port}" for port in ports]
     config.keep_alive_timeout = 75
     config.loglevel = "WARNING"
-    await serve(Front(app, api_port), config)  # type: ignore[arg-type]
+    front = Front(app, api_port=ports.api, sandbox=Sandbox(), sandbox_port=ports.sandbox)
+    await serve(front, config)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -16,6 +16,13 @@ from typing import Any, Protocol
 
 DYNAMODB_DIGITS = 38
 
+# SQS has no rights of their own for them ("Amazon SQS API permissions: actions and resource reference").
+_BATCHES = {
+    "sqs:SendMessageBatch": "sqs:SendMessage",
+    "sqs:DeleteMessageBatch": "sqs:DeleteMessage",
+    "sqs:ChangeMessageVisibilityBatch": "sqs:ChangeMessageVisibility",
+}
+
 
 class Clients(Protocol):
     """Where the repairs get their AWS clients from."""
@@ -30,6 +37,7 @@ def before_start() -> None:
     _run_functions_without_our_packages()
     _unpack_once()
     _take_this_machine_for_tls()
+    _allow_batches_with_single_calls()
 
 
 def after_deploy(clients: Clients, stack: str, template: Mapping[str, Any]) -> None:
@@ -113,6 +121,22 @@ def _take_this_machine_for_tls() -> None:
     from ministack.core import iam_evaluator
 
     app.pin_request_origin = lambda ip, _secure: iam_evaluator.pin_request_origin(ip, secure_transport=True)
+
+
+def _allow_batches_with_single_calls() -> None:
+    """Ask for the right to send a message when ten are sent at once.
+
+    Without it a function that may send messages is refused to send a batch of them.
+    """
+    from ministack.core import iam_actions
+
+    original = iam_actions.extract_iam_action
+
+    def extract(*args: Any, **options: Any) -> str | None:  # noqa: ANN401 - whatever the original takes
+        action = original(*args, **options)
+        return _BATCHES.get(action, action) if action else None
+
+    iam_actions.extract_iam_action = extract
 
 
 def _repair_table(clients: Clients, name: str, properties: Mapping[str, Any]) -> None:

@@ -9,8 +9,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from http import HTTPStatus
+from typing import NamedTuple
 
 from cli.local.errors import PortUnavailable, StartFailed
 from cli.local.home import PROJECT, Home
@@ -19,6 +20,15 @@ DEFAULT_PORT = 4566
 REGION = "us-east-1"
 START_TIMEOUT_S = 30.0
 
+
+class Ports(NamedTuple):
+    """Where the API, the AWS endpoint and the sandbox of payment providers listen."""
+
+    api: int
+    aws: int
+    sandbox: int
+
+
 # Nothing else of the caller's environment reaches the emulator or the functions: no AWS_* and no proxy.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 
@@ -26,26 +36,29 @@ _INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ")
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def choose_ports(wanted: int | None) -> tuple[int, int]:
-    """Pick a port for the API and one for the AWS endpoint; 0 asks for any that is free.
+def choose_ports(wanted: int | None) -> Ports:
+    """Pick a port for the API, and the next free ones for the rest; 0 asks for any that are free.
 
     Raises PortUnavailable when the wanted one is taken.
     """
+    if wanted == 0:
+        return _any_free_ports()
     if wanted and not _is_free(wanted):
         raise PortUnavailable(f"Port {wanted} is taken; choose another with --port.")
-    api_port = _any_free_port() if wanted == 0 else wanted or _next_free(DEFAULT_PORT)
-    return api_port, _any_free_port() if wanted == 0 else _next_free(api_port + 1)
+    api = wanted or _next_free(DEFAULT_PORT)
+    aws = _next_free(api + 1)
+    return Ports(api, aws, _next_free(aws + 1))
 
 
-def start(home: Home, api_port: int, aws_port: int) -> int:
+def start(home: Home, ports: Ports) -> int:
     """Start the emulator in a session of its own, so that Ctrl-C does not reach it, and return its process id."""
     _collect_ended()
-    command = [sys.executable, "-m", "cli.local.launcher", str(home.path), str(api_port), str(aws_port)]
+    command = [sys.executable, "-m", "cli.local.launcher", str(home.path), *map(str, ports)]
     with home.log.open("w") as log:
         process = subprocess.Popen(  # noqa: S603 - our own launcher
             command,
             cwd=PROJECT,
-            env=environment(home, aws_port),
+            env=environment(home, ports.aws),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -58,7 +71,7 @@ def start(home: Home, api_port: int, aws_port: int) -> int:
 def environment(home: Home, aws_port: int) -> dict[str, str]:
     """Make the whole environment of the emulator; the functions inherit it."""
     return {name: os.environ[name] for name in _INHERITED if name in os.environ} | {
-        # Isolation: only this machine, only this folder, no Docker, no listeners beside the two ports.
+        # Isolation: only this machine, only this folder, no Docker, no listeners beside our three ports.
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(aws_port),
         "IOT_MTLS_ENABLED": "0",
@@ -152,7 +165,10 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def _any_free_port() -> int:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _any_free_ports() -> Ports:
+    with ExitStack() as stack:
+        # All are held until the last is found, so that they differ.
+        probes = [stack.enter_context(closing(socket.socket())) for _ in Ports._fields]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return Ports(*(probe.getsockname()[1] for probe in probes))

@@ -28,6 +28,7 @@ def show_deployment(deployment: Deployment) -> None:
     out = Console(highlight=False, soft_wrap=True)
     keys = " ".join(f"{name.upper()}={value}" for name, value in deployment.access.credentials.items())
     out.print(f"\n[bold]API[/bold]  {deployment.base_url}")
+    out.print(f"[bold]Sandbox[/bold]  {deployment.sandbox_url}")
     out.print(f"[bold]AWS[/bold]  AWS_ENDPOINT_URL={deployment.endpoint_url} {keys}\n")
     out.print(f"curl {deployment.base_url}/health")
     out.print("TOKEN=$(tallystick local token --role USER --email ada@example.com)")
@@ -44,6 +45,7 @@ def show_status(status: Status) -> None:
         deployment = status.deployment
         table.add_row("API", deployment.base_url)
         table.add_row("AWS endpoint", deployment.endpoint_url)
+        table.add_row("sandbox", deployment.sandbox_url)
         table.add_row("process", str(deployment.pid))
         table.add_row("since", deployment.started_at)
         table.add_row("stack", "\n".join(f"{name}: {state}" for name, state in (status.stacks or {}).items()))
@@ -56,6 +58,7 @@ def _facts(deployment: Deployment) -> dict[str, Any]:
     return {
         "base_url": deployment.base_url,
         "endpoint_url": deployment.endpoint_url,
+        "sandbox_url": deployment.sandbox_url,
         "region": deployment.access.region,
         "credentials": dict(deployment.access.credentials),
         "pid": deployment.pid,

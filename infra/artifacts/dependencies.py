@@ -7,7 +7,7 @@ from infra.artifacts.target import Target, run_uv
 
 # The services that functions call, and X-Ray's, since importing its SDK makes a client for it. Credentials come from
 # the environment, so not even STS is needed.
-SERVICES = frozenset({"cognito-idp", "dynamodb", "sns", "xray"})
+SERVICES = frozenset({"cognito-idp", "dynamodb", "secretsmanager", "sns", "sqs", "xray"})
 
 # Examples, and descriptions for boto3.resource, which costs 174 ms at a cold start and is not used; commands;
 # and what only type checkers and installers read. METADATA stays: pydantic and urllib3 look up versions.

@@ -11,6 +11,7 @@ from aws_cdk.aws_lambda import Architecture, Code, Function, ILayerVersion, Logg
 from constructs import Construct
 
 from infra.constructs.alerts import ALARM_PERIOD, Alerts
+from infra.constructs.environment import Environment
 from infra.constructs.logs import log_group
 from infra.stage import Stage
 
@@ -33,6 +34,7 @@ class Platform:
     stage: Stage
     artifacts: Path
     layers: Sequence[ILayerVersion]
+    environment: Environment
     alerts: Alerts
 
 
@@ -40,7 +42,7 @@ class PythonFunction(Construct):
     """Run `functions/<name>/handler.py` with a role, a log group and an alarm of its own."""
 
     def __init__(
-        self, scope: Construct, name: str, *, platform: Platform, environment: Mapping[str, str], description: str
+        self, scope: Construct, name: str, *, platform: Platform, description: str, timeout: Duration = TIMEOUT
     ) -> None:
         super().__init__(scope, construct_id_of(name))
         stage = platform.stage
@@ -50,7 +52,7 @@ class PythonFunction(Construct):
         self.function = Function(
             self,
             "Function",
-            description=description,
+            description=f"Tallystick {stage.name}: {description}",
             runtime=RUNTIME,
             architecture=architecture(stage),
             code=Code.from_asset(str(platform.artifacts / "functions" / f"{name}.zip")),
@@ -58,12 +60,12 @@ class PythonFunction(Construct):
             layers=platform.layers,
             role=self.role,
             memory_size=MEMORY_MB,
-            timeout=TIMEOUT,
+            timeout=timeout,
             reserved_concurrent_executions=stage.reserved_concurrency.get(name),
             log_group=logs,
             logging_format=LoggingFormat.JSON,
             tracing=Tracing.ACTIVE,
-            environment={**_common_environment(name, stage), **environment},
+            environment=platform.environment.of(name),
         )
         platform.alerts.alarm(
             self,
@@ -80,12 +82,3 @@ class PythonFunction(Construct):
 def construct_id_of(name: str) -> str:
     """Turn a function's name into the id of its construct: `ledger_guard` is `LedgerGuard`."""
     return name.title().replace("_", "")
-
-
-def _common_environment(name: str, stage: Stage) -> dict[str, str]:
-    return {
-        "TALLYSTICK_STAGE": stage.name,
-        "POWERTOOLS_SERVICE_NAME": name,
-        "POWERTOOLS_LOG_LEVEL": stage.log_level,
-        "POWERTOOLS_METRICS_NAMESPACE": "Tallystick",
-    }

@@ -1,46 +1,54 @@
-"""Create the functions of the API, each with no more rights and settings than it uses."""
+"""Create the functions of the API, each with no more rights than it uses."""
 
-import json
-from collections.abc import Mapping
-
+from aws_cdk import Duration
 from constructs import Construct
 
-from infra.constructs.data import OWNER_INDEX, Data
-from infra.constructs.function import Platform, PythonFunction
-from infra.constructs.identity import Identity
+from infra.constructs.data import DEAD_INDEX, OWNER_INDEX, Data
+from infra.constructs.function import TIMEOUT, Platform, PythonFunction
+from infra.constructs.queue import WebhookQueue
+from infra.constructs.rights import IN_TRANSACTION, allow_posting
+from infra.constructs.secrets import Secrets
 from infra.routes import API_FUNCTIONS
-from infra.stage import Stage
 
-# A Put or Update alone could not keep the books balanced, so none is allowed outside a transaction.
-# The form is that of "Using IAM with DynamoDB transactions" (DynamoDB Developer Guide).
-IN_TRANSACTION = {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": "TransactWriteItems"}}
+# These wait for a provider, and try again when it does not answer; API Gateway waits for 30 seconds.
+PATIENT = frozenset({"deposits", "dead_letters"})
+LONG_TIMEOUT = Duration.seconds(28)
 
 
 class Functions(Construct):
     """Hold one function per concern."""
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, platform: Platform, data: Data, identity: Identity
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        platform: Platform,
+        data: Data,
+        queue: WebhookQueue,
+        secrets: Secrets,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._data = data
-        environment = _environment(platform.stage, data, identity)
+        self._data, self._queue, self._secrets = data, queue.events, secrets
         self.by_name = {
             name: PythonFunction(
                 self,
                 name,
                 platform=platform,
-                environment=environment[name],
-                description=f"Tallystick {platform.stage.name}: {name}",
+                description=name,
+                timeout=LONG_TIMEOUT if name in PATIENT else TIMEOUT,
             )
             for name in API_FUNCTIONS
         }
         self._allow_wallets(self.by_name["wallets"])
         for name in ("credit", "debit", "transfers"):
-            self._allow_posting(self.by_name[name])
+            allow_posting(self.by_name[name], data)
         self.by_name["transfers"].allow("dynamodb:BatchGetItem", on=[data.accounts.table_arn])
         self._allow_statements(self.by_name["statements"])
-        self._allow_health(self.by_name["health"])
+        self._allow_deposits(self.by_name["deposits"])
+        self._allow_webhooks(self.by_name["webhooks"])
+        self._allow_dead_letters(self.by_name["dead_letters"])
+        self.by_name["health"].allow("dynamodb:GetItem", on=[table.table_arn for table in data.by_name.values()])
 
     def _allow_wallets(self, function: PythonFunction) -> None:
         accounts = self._data.accounts.table_arn
@@ -49,41 +57,31 @@ class Functions(Construct):
         )
         function.allow("dynamodb:Query", on=[f"{accounts}/index/{OWNER_INDEX}"])
 
-    def _allow_posting(self, function: PythonFunction) -> None:
-        data = self._data
-        function.allow("dynamodb:GetItem", on=[data.accounts.table_arn, data.transfers.table_arn])
-        function.allow("dynamodb:UpdateItem", on=[data.accounts.table_arn], when=IN_TRANSACTION)
-        function.allow("dynamodb:PutItem", on=[data.entries.table_arn, data.transfers.table_arn], when=IN_TRANSACTION)
-
     def _allow_statements(self, function: PythonFunction) -> None:
         function.allow("dynamodb:GetItem", on=[self._data.accounts.table_arn])
         function.allow("dynamodb:Query", on=[self._data.entries.table_arn])
 
-    def _allow_health(self, function: PythonFunction) -> None:
-        data = self._data
-        tables = [data.accounts.table_arn, data.entries.table_arn, data.transfers.table_arn]
-        function.allow("dynamodb:GetItem", on=tables)
+    def _allow_deposits(self, function: PythonFunction) -> None:
+        function.allow("dynamodb:GetItem", "dynamodb:BatchGetItem", on=[self._data.accounts.table_arn])
+        function.allow("dynamodb:GetItem", "dynamodb:PutItem", on=[self._data.flows.table_arn])
+        function.allow("secretsmanager:GetSecretValue", on=[self._secrets.provider_keys])
 
+    def _allow_webhooks(self, function: PythonFunction) -> None:
+        """Let it keep events, and nothing else: everybody can call it, so it sees neither money nor a key to any.
 
-def _environment(stage: Stage, data: Data, identity: Identity) -> Mapping[str, Mapping[str, str]]:
-    """Say which settings each function reads."""
-    assets = {"TALLYSTICK_ASSETS": _assets_json(stage)} if stage.assets is not None else {}
-    accounts = {"TALLYSTICK_ACCOUNTS_TABLE": data.accounts.table_name}
-    entries = {"TALLYSTICK_ENTRIES_TABLE": data.entries.table_name}
-    transfers = {"TALLYSTICK_TRANSFERS_TABLE": data.transfers.table_name}
-    tables = {**accounts, **entries, **transfers}
-    posting = {**assets, **tables, "TALLYSTICK_SERVICE_LIMITS": json.dumps(stage.service_limits)}
-    return {
-        "wallets": {**assets, **accounts},
-        "credit": posting,
-        "debit": posting,
-        "transfers": posting,
-        "statements": {**assets, **accounts, **entries},
-        "auth": {"TALLYSTICK_USER_POOL_CLIENT_ID": identity.client.user_pool_client_id},
-        "health": tables,
-        "docs": assets,
-    }
+        It reads an event only when that is there already: to tell a duplicate from another body under the same id.
+        """
+        function.allow("dynamodb:GetItem", "dynamodb:PutItem", on=[self._data.inbox.table_arn])
+        function.allow("sqs:SendMessage", on=[self._queue.queue_arn])
+        function.allow("secretsmanager:GetSecretValue", on=[self._secrets.webhook_keys])
 
-
-def _assets_json(stage: Stage) -> str:
-    return json.dumps({code: asset.model_dump() for code, asset in (stage.assets or {}).items()})
+    def _allow_dead_letters(self, function: PythonFunction) -> None:
+        """Let it show, open and close dead letters; what a redrive would post it only reads."""
+        data, inbox = self._data, self._data.inbox.table_arn
+        function.allow("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:UpdateItem", on=[inbox])
+        function.allow("dynamodb:Query", on=[f"{inbox}/index/{DEAD_INDEX}"])
+        function.allow("dynamodb:PutItem", on=[data.audit.table_arn], when=IN_TRANSACTION)
+        function.allow("dynamodb:GetItem", "dynamodb:BatchGetItem", on=[data.accounts.table_arn])
+        function.allow("dynamodb:GetItem", on=[data.transfers.table_arn, data.flows.table_arn])
+        function.allow("sqs:SendMessage", on=[self._queue.queue_arn])
+        function.allow("secretsmanager:GetSecretValue", on=[self._secrets.provider_keys])

@@ -11,6 +11,7 @@ from constructs import Construct
 from infra.constructs.alerts import ALARM_PERIOD, Alerts
 from infra.constructs.data import Data
 from infra.constructs.function import Platform, PythonFunction
+from infra.constructs.rights import allow_alerting
 from infra.routes import STREAM_FUNCTION
 
 BATCH_SIZE = 100
@@ -19,7 +20,7 @@ CHANGES_OF_HISTORY = {"eventName": ["MODIFY", "REMOVE"]}
 
 
 class LedgerGuard(Construct):
-    """Raise an alert on any record of `entries` or `transfers` that is modified or removed."""
+    """Raise an alert on any record of an append-only table that is modified or removed."""
 
     def __init__(self, scope: Construct, construct_id: str, *, platform: Platform, data: Data) -> None:
         super().__init__(scope, construct_id)
@@ -28,14 +29,13 @@ class LedgerGuard(Construct):
             self,
             STREAM_FUNCTION,
             platform=platform,
-            environment={"TALLYSTICK_ALERTS_TOPIC_ARN": alerts.topic.topic_arn},
-            description=f"Tallystick {platform.stage.name}: alert when history changes",
+            description="alert when history changes",
         )
-        self._guard.allow("sns:Publish", on=[alerts.topic.topic_arn])
-        self._guard.allow("kms:Decrypt", "kms:GenerateDataKey", on=[alerts.key.key_arn])
+        allow_alerting(self._guard, alerts)
         self._failures = self._failure_queue(alerts)
         self._watch("Entries", data.entries)
         self._watch("Transfers", data.transfers)
+        self._watch("Audit", data.audit)
 
     def _failure_queue(self, alerts: Alerts) -> Queue:
         queue = Queue(

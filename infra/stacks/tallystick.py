@@ -8,11 +8,15 @@ from constructs import Construct
 from infra.constructs.alerts import Alerts
 from infra.constructs.api import Api
 from infra.constructs.data import Data
+from infra.constructs.environment import Environment
 from infra.constructs.function import Platform
 from infra.constructs.functions import Functions
 from infra.constructs.guard import LedgerGuard
 from infra.constructs.identity import Identity
 from infra.constructs.layers import Layers
+from infra.constructs.queue import WebhookQueue
+from infra.constructs.secrets import Secrets
+from infra.constructs.webhooks import Webhooks
 from infra.stage import Stage
 
 
@@ -31,20 +35,34 @@ class TallystickStack(Stack):
         alerts = Alerts(self, "Alerts", stage=stage)
         data = Data(self, "Data", stage=stage)
         identity = Identity(self, "Identity", stage=stage)
+        secrets = Secrets(self, "Secrets", stage=stage)
+        queue = WebhookQueue(self, "WebhookQueue", stage=stage, alerts=alerts)
         layers = Layers(self, "Layers", stage=stage, artifacts=artifacts)
-        platform = Platform(stage=stage, artifacts=artifacts, layers=layers.versions, alerts=alerts)
-        functions = Functions(self, "Functions", platform=platform, data=data, identity=identity)
+        platform = Platform(
+            stage=stage,
+            artifacts=artifacts,
+            layers=layers.versions,
+            environment=Environment(
+                stage=stage, data=data, identity=identity, secrets=secrets, queue=queue, alerts=alerts
+            ),
+            alerts=alerts,
+        )
+        functions = Functions(self, "Functions", platform=platform, data=data, queue=queue, secrets=secrets)
         LedgerGuard(self, "Guard", platform=platform, data=data)
+        Webhooks(self, "Webhooks", platform=platform, data=data, queue=queue, secrets=secrets)
         api = Api(self, "Api", stage=stage, functions=functions, identity=identity, alerts=alerts)
         self._publish(
             ApiUrl=api.http_api.api_endpoint,
             ApiId=api.http_api.api_id,
+            PublicUrl=stage.public_url or api.http_api.api_endpoint,
             UserPoolId=identity.user_pool.user_pool_id,
             UserPoolClientId=identity.client.user_pool_client_id,
-            AccountsTable=data.accounts.table_name,
-            EntriesTable=data.entries.table_name,
-            TransfersTable=data.transfers.table_name,
             AlertsTopicArn=alerts.topic.topic_arn,
+            WebhookQueueUrl=queue.events.queue_url,
+            WebhookDeadLetterQueueUrl=queue.dead_letters.queue_url,
+            WebhookKeysSecret=secrets.webhook_keys,
+            ProviderKeysSecret=secrets.provider_keys,
+            **{f"{name.title()}Table": table.table_name for name, table in data.by_name.items()},
         )
 
     def _publish(self, **outputs: str) -> None:

@@ -9,6 +9,7 @@ from infra.node import use_bundled_node
 
 use_bundled_node()
 
+from tests.infra.connected import connected  # noqa: E402
 from tests.infra.synthesis import STAGES, Synthesis, stage_of, synthesize  # noqa: E402
 
 
@@ -27,6 +28,12 @@ def synthesis_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Sy
 def synthesis(request: pytest.FixtureRequest, synthesis_of: Callable[[str], Synthesis]) -> Synthesis:
     """Give the synthesis of each stage in turn."""
     return synthesis_of(request.param)
+
+
+@pytest.fixture(scope="session")
+def with_providers(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
+    """Give the synthesis of production with every provider."""
+    return synthesize(connected(), tmp_path_factory.mktemp("connected") / "production")
 
 
 @pytest.fixture

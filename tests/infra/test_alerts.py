@@ -9,11 +9,11 @@ from tests.infra.synthesis import Synthesis, render
 
 def test_the_guard_sees_every_change_of_history(synthesis: Synthesis) -> None:
     """New records are the normal case and wake nobody; what cannot be handled ends in the failure queue."""
-    mappings = synthesis.properties("AWS::Lambda::EventSourceMapping").values()
+    mappings = synthesis.properties("AWS::Lambda::EventSourceMapping")
+    watching = {render(mapping["EventSourceArn"]): mapping for name, mapping in mappings.items() if "Guard" in name}
 
-    streams = {render(mapping["EventSourceArn"]) for mapping in mappings}
-    assert streams == {"DataEntries.StreamArn", "DataTransfers.StreamArn"}
-    for mapping in mappings:
+    assert set(watching) == {"DataEntries.StreamArn", "DataTransfers.StreamArn", "DataAudit.StreamArn"}
+    for mapping in watching.values():
         (pattern,) = mapping["FilterCriteria"]["Filters"]
         assert json.loads(pattern["Pattern"]) == {"eventName": ["MODIFY", "REMOVE"]}
         assert render(mapping["FunctionName"]) == "GuardLedgerGuardFunction.Arn"
@@ -24,24 +24,38 @@ def test_the_guard_sees_every_change_of_history(synthesis: Synthesis) -> None:
         assert render(mapping["DestinationConfig"]["OnFailure"]["Destination"]) == "GuardFailures.Arn"
 
 
-def test_the_failure_queue_is_encrypted_in_rest_and_in_transit(synthesis: Synthesis) -> None:
-    """Its messages name accounts."""
-    (queue,) = synthesis.properties("AWS::SQS::Queue").values()
-    (policy,) = synthesis.properties("AWS::SQS::QueuePolicy").values()
+def test_queues_are_encrypted_in_rest_and_in_transit(synthesis: Synthesis) -> None:
+    """Their messages name accounts and events."""
+    queues = synthesis.properties("AWS::SQS::Queue")
+    policies = {
+        render(queue): policy["PolicyDocument"]["Statement"]
+        for policy in synthesis.properties("AWS::SQS::QueuePolicy").values()
+        for queue in policy["Queues"]
+    }
 
-    assert queue["SqsManagedSseEnabled"] is True
-    assert refuses_plain_text(policy["PolicyDocument"]["Statement"])
+    assert set(queues) == set(policies) == {"GuardFailures", "WebhookQueueEvents", "WebhookQueueDeadLetters"}
+    for name, queue in queues.items():
+        assert queue["SqsManagedSseEnabled"] is True
+        assert queue["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
+        assert refuses_plain_text(policies[name])
 
 
 def test_every_crash_server_error_and_lost_record_raises_an_alarm(synthesis: Synthesis) -> None:
-    """One alarm per function and one each for the API and the queue, all to the topic."""
+    """One alarm per function and one each for the API, where messages end, and the clock; all to the topic."""
     alarms = synthesis.properties("AWS::CloudWatch::Alarm").values()
 
     watched = sorted((alarm["MetricName"], render(alarm["Dimensions"][0]["Value"])) for alarm in alarms)
-    functions = [name.title().replace("_", "") for name in FUNCTIONS]
+    functions = synthesis.resources("AWS::Lambda::Function")
+    assert len(functions) == len(FUNCTIONS)
     assert watched == sorted(
-        [("5xx", "ApiHttp"), ("ApproximateNumberOfMessagesVisible", "GuardFailures.QueueName")]
-        + [("Errors", f"{'Guard' if name == 'LedgerGuard' else 'Functions'}{name}Function") for name in functions]
+        [
+            ("5xx", "ApiHttp"),
+            ("ApproximateNumberOfMessagesVisible", "GuardFailures.QueueName"),
+            ("ApproximateNumberOfMessagesVisible", "WebhookQueueDeadLetters.QueueName"),
+            ("FailedInvocations", "WebhooksPoll"),
+            ("FailedInvocations", "WebhooksSweep"),
+            *(("Errors", name) for name in functions),
+        ]
     )
     for alarm in alarms:
         assert [render(action) for action in alarm["AlarmActions"]] == ["AlertsTopic"]

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_outputs_name_what_a_client_and_an_operator_need(synthesis: Synthesis) -> None:
     """The local cloud and the tests read them by these names."""
     outputs = {name: render(output["Value"]) for name, output in synthesis.template["Outputs"].items()}
+    outputs.pop("PublicUrl")
 
     assert outputs == {
         "ApiUrl": "ApiHttp.ApiEndpoint",
@@ -23,8 +24,22 @@ def test_outputs_name_what_a_client_and_an_operator_need(synthesis: Synthesis) -
         "AccountsTable": "DataAccounts",
         "EntriesTable": "DataEntries",
         "TransfersTable": "DataTransfers",
+        "FlowsTable": "DataFlows",
+        "InboxTable": "DataInbox",
+        "AuditTable": "DataAudit",
+        "OperationsTable": "DataOperations",
+        "WebhookQueueUrl": "WebhookQueueEvents",
+        "WebhookDeadLetterQueueUrl": "WebhookQueueDeadLetters",
+        "WebhookKeysSecret": "SecretsWebhookKeys.Id",
+        "ProviderKeysSecret": "SecretsProviderKeys.Id",
         "AlertsTopicArn": "AlertsTopic",
     }
+
+
+def test_providers_are_told_the_stage_s_address_or_the_api_s_own(local: Synthesis, production: Synthesis) -> None:
+    """What follows it in their settings is `/webhooks/<provider>`."""
+    assert local.template["Outputs"]["PublicUrl"]["Value"] == "https://wallet.example.test"
+    assert render(production.template["Outputs"]["PublicUrl"]["Value"]) == "ApiHttp.ApiEndpoint"
 
 
 def test_synthesis_asks_no_aws_account_anything(synthesis: Synthesis) -> None:

@@ -16,6 +16,7 @@ PUBLIC = {
     "POST /v1/auth/login",
     "POST /v1/auth/refresh",
     "POST /v1/auth/logout",
+    "POST /webhooks/{provider}",
     "GET /health",
     "GET /ready",
     "GET /openapi.json",
@@ -56,14 +57,24 @@ def test_tokens_are_checked_against_our_user_pool(synthesis: Synthesis) -> None:
 
 
 def test_only_our_api_may_invoke_the_functions(synthesis: Synthesis) -> None:
-    """One permission for each route, none for the guard."""
-    permissions = synthesis.properties("AWS::Lambda::Permission").values()
+    """One permission for each route, none for what a stream, a queue or the clock starts."""
+    permissions = [
+        permission
+        for permission in synthesis.properties("AWS::Lambda::Permission").values()
+        if permission["Principal"] == "apigateway.amazonaws.com"
+    ]
 
     assert len(permissions) == len(ROUTES) + 1
     for permission in permissions:
-        assert permission["Principal"] == "apigateway.amazonaws.com"
         assert ":ApiHttp/" in render(permission["SourceArn"])
-        assert "LedgerGuard" not in render(permission["FunctionName"])
+        assert render(permission["FunctionName"]).startswith("Functions")
+
+
+def test_nothing_but_our_api_and_our_rules_may_invoke_a_function(synthesis: Synthesis) -> None:
+    """No other account, no other service."""
+    principals = {permission["Principal"] for permission in synthesis.properties("AWS::Lambda::Permission").values()}
+
+    assert principals == {"apigateway.amazonaws.com", "events.amazonaws.com"}
 
 
 @pytest.mark.parametrize("stage", ["local", "staging", "production"])

@@ -9,7 +9,8 @@ from infra.routes import FUNCTIONS
 from tests.infra.synthesis import Synthesis, readable, render
 
 IN_TRANSACTION = {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": "TransactWriteItems"}}
-APPEND_ONLY = ("DataEntries", "DataTransfers")
+APPEND_ONLY = ("DataEntries", "DataTransfers", "DataAudit")
+LEDGER = ("DataAccounts", "DataEntries", "DataTransfers")
 
 TRACING = {"xray:PutTelemetryRecords on *", "xray:PutTraceSegments on *"}
 POSTING = {
@@ -19,6 +20,7 @@ POSTING = {
     "dynamodb:PutItem on DataTransfers.Arn in a transaction",
     "dynamodb:UpdateItem on DataAccounts.Arn in a transaction",
 }
+ALERTING = {"kms:Decrypt on AlertsKey.Arn", "kms:GenerateDataKey on AlertsKey.Arn", "sns:Publish on AlertsTopic"}
 # Beside tracing and the function's own log group, which all have.
 EXPECTED: dict[str, set[str]] = {
     "wallets": {
@@ -33,24 +35,84 @@ EXPECTED: dict[str, set[str]] = {
     "transfers": POSTING | {"dynamodb:BatchGetItem on DataAccounts.Arn"},
     "statements": {"dynamodb:GetItem on DataAccounts.Arn", "dynamodb:Query on DataEntries.Arn"},
     "auth": set(),
+    "deposits": {
+        "dynamodb:BatchGetItem on DataAccounts.Arn",
+        "dynamodb:GetItem on DataAccounts.Arn",
+        "dynamodb:GetItem on DataFlows.Arn",
+        "dynamodb:PutItem on DataFlows.Arn",
+        "secretsmanager:GetSecretValue on SecretsProviderKeys.Id",
+    },
+    "dead_letters": {
+        "dynamodb:BatchGetItem on DataAccounts.Arn",
+        "dynamodb:BatchGetItem on DataInbox.Arn",
+        "dynamodb:GetItem on DataAccounts.Arn",
+        "dynamodb:GetItem on DataFlows.Arn",
+        "dynamodb:GetItem on DataInbox.Arn",
+        "dynamodb:GetItem on DataTransfers.Arn",
+        "dynamodb:PutItem on DataAudit.Arn in a transaction",
+        "dynamodb:Query on DataInbox.Arn/index/dead-index",
+        "dynamodb:UpdateItem on DataInbox.Arn",
+        "secretsmanager:GetSecretValue on SecretsProviderKeys.Id",
+        "sqs:SendMessage on WebhookQueueEvents.Arn",
+    },
+    "webhooks": {
+        "dynamodb:GetItem on DataInbox.Arn",
+        "dynamodb:PutItem on DataInbox.Arn",
+        "secretsmanager:GetSecretValue on SecretsWebhookKeys.Id",
+        "sqs:SendMessage on WebhookQueueEvents.Arn",
+    },
+    "webhook_processor": POSTING
+    | ALERTING
+    | {
+        "dynamodb:BatchGetItem on DataAccounts.Arn",
+        "dynamodb:GetItem on DataFlows.Arn",
+        "dynamodb:GetItem on DataInbox.Arn",
+        "dynamodb:PutItem on DataAccounts.Arn",
+        "dynamodb:PutItem on DataFlows.Arn",
+        "dynamodb:UpdateItem on DataInbox.Arn",
+        "secretsmanager:GetSecretValue on SecretsProviderKeys.Id",
+        "sqs:ChangeMessageVisibility on WebhookQueueEvents.Arn",
+        "sqs:DeleteMessage on WebhookQueueEvents.Arn",
+        "sqs:GetQueueAttributes on WebhookQueueEvents.Arn",
+        "sqs:ReceiveMessage on WebhookQueueEvents.Arn",
+    },
+    "webhook_sweep": {
+        "dynamodb:Query on DataInbox.Arn/index/due-index",
+        "dynamodb:UpdateItem on DataInbox.Arn",
+        "sqs:SendMessage on WebhookQueueEvents.Arn",
+    },
+    "stellar_poller": {
+        "dynamodb:GetItem on DataInbox.Arn",
+        "dynamodb:GetItem on DataOperations.Arn",
+        "dynamodb:PutItem on DataInbox.Arn",
+        "dynamodb:PutItem on DataOperations.Arn",
+        "dynamodb:UpdateItem on DataOperations.Arn",
+        "sqs:SendMessage on WebhookQueueEvents.Arn",
+    },
     "health": {
         "dynamodb:GetItem on DataAccounts.Arn",
+        "dynamodb:GetItem on DataAudit.Arn",
         "dynamodb:GetItem on DataEntries.Arn",
+        "dynamodb:GetItem on DataFlows.Arn",
+        "dynamodb:GetItem on DataInbox.Arn",
+        "dynamodb:GetItem on DataOperations.Arn",
         "dynamodb:GetItem on DataTransfers.Arn",
     },
     "docs": set(),
-    "ledger_guard": {
+    "ledger_guard": ALERTING
+    | {
+        "dynamodb:DescribeStream on DataAudit.StreamArn",
         "dynamodb:DescribeStream on DataEntries.StreamArn",
         "dynamodb:DescribeStream on DataTransfers.StreamArn",
+        "dynamodb:GetRecords on DataAudit.StreamArn",
         "dynamodb:GetRecords on DataEntries.StreamArn",
         "dynamodb:GetRecords on DataTransfers.StreamArn",
+        "dynamodb:GetShardIterator on DataAudit.StreamArn",
         "dynamodb:GetShardIterator on DataEntries.StreamArn",
         "dynamodb:GetShardIterator on DataTransfers.StreamArn",
+        "dynamodb:ListStreams on DataAudit.Arn/stream/*",
         "dynamodb:ListStreams on DataEntries.Arn/stream/*",
         "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
-        "kms:Decrypt on AlertsKey.Arn",
-        "kms:GenerateDataKey on AlertsKey.Arn",
-        "sns:Publish on AlertsTopic",
         "sqs:SendMessage on GuardFailures.Arn",
     },
 }
@@ -84,7 +146,7 @@ def test_roles_have_no_other_policies_and_only_lambda_takes_them(synthesis: Synt
 
 
 def test_history_can_only_be_appended_to(synthesis: Synthesis) -> None:
-    """No role at all updates, deletes, batch-writes or runs PartiQL on entries and transfers."""
+    """No role at all updates, deletes, batch-writes or runs PartiQL on an append-only table."""
     harmless = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "xray:PutTelemetryRecords"}
     harmless |= {"xray:PutTraceSegments", "dynamodb:DescribeStream", "dynamodb:GetRecords"}
     harmless |= {"dynamodb:GetShardIterator", "dynamodb:ListStreams"}
@@ -94,6 +156,32 @@ def test_history_can_only_be_appended_to(synthesis: Synthesis) -> None:
             if resource.startswith((*APPEND_ONLY, "*")):
                 assert action in harmless
                 assert action != "dynamodb:PutItem" or grant.endswith(" in a transaction")
+
+
+def test_only_those_who_post_write_the_ledger(synthesis: Synthesis) -> None:
+    """Beside them, wallets and their suspense account are opened and frozen: that moves nothing."""
+    writers = {
+        (name, grant.removesuffix(" in a transaction"))
+        for name, function in synthesis.functions().items()
+        for grant in grants(synthesis, role_of(function))
+        if grant.startswith(("dynamodb:PutItem", "dynamodb:UpdateItem"))
+        and grant.partition(" on ")[2].startswith(LEDGER)
+    }
+
+    posting = {grant.removesuffix(" in a transaction") for grant in POSTING if "GetItem" not in grant}
+    posters = ("credit", "debit", "transfers", "webhook_processor")
+    assert writers == {(name, grant) for name in posters for grant in posting} | {
+        ("wallets", "dynamodb:PutItem on DataAccounts.Arn"),
+        ("wallets", "dynamodb:UpdateItem on DataAccounts.Arn"),
+        ("webhook_processor", "dynamodb:PutItem on DataAccounts.Arn"),
+    }
+
+
+def test_whom_everybody_can_call_sees_no_money_and_no_key_that_moves_it(synthesis: Synthesis) -> None:
+    """The webhooks' function needs no token; nor do those of sign-in and documentation."""
+    for name in ("webhooks", "auth", "docs"):
+        for grant in grants(synthesis, role_of(synthesis.functions()[name])):
+            assert not grant.partition(" on ")[2].startswith((*LEDGER, "DataFlows", "DataAudit", "SecretsProviderKeys"))
 
 
 def grants(synthesis: Synthesis, role: str) -> Iterator[str]:

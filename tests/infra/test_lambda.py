@@ -3,14 +3,16 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from infra.app import file_context
 from infra.artifacts.target import AWS
-from infra.routes import FUNCTIONS
-from infra.stage import load_stage
-from tests.infra.synthesis import Synthesis, readable, render, stage_of, synthesize
+from infra.routes import API_FUNCTIONS, FUNCTIONS
+from infra.stage import StageError, load_stage
+from tests.infra.connected import connected, example, provider
+from tests.infra.synthesis import Synthesis, new_app, readable, render, stage_of, synthesize
 
 COMMON = {
     "TALLYSTICK_STAGE",
@@ -19,7 +21,11 @@ COMMON = {
     "POWERTOOLS_METRICS_NAMESPACE",
 }
 ACCOUNTS, ENTRIES, TRANSFERS = (f"TALLYSTICK_{table}_TABLE" for table in ("ACCOUNTS", "ENTRIES", "TRANSFERS"))
-POSTING = {ACCOUNTS, ENTRIES, TRANSFERS, "TALLYSTICK_SERVICE_LIMITS"}
+FLOWS, INBOX, AUDIT, OPERATIONS = (f"TALLYSTICK_{table}_TABLE" for table in ("FLOWS", "INBOX", "AUDIT", "OPERATIONS"))
+LEDGER = {ACCOUNTS, ENTRIES, TRANSFERS}
+POSTING = LEDGER | {"TALLYSTICK_SERVICE_LIMITS"}
+QUEUEING = {"TALLYSTICK_WEBHOOK_QUEUE_URL", "TALLYSTICK_WEBHOOK_GRACE_S"}
+GATEWAYS = {"TALLYSTICK_PROVIDERS", "TALLYSTICK_PUBLIC_URL", "TALLYSTICK_PROVIDER_KEYS_SECRET"}
 SETTINGS = {
     "wallets": {ACCOUNTS},
     "credit": POSTING,
@@ -27,10 +33,21 @@ SETTINGS = {
     "transfers": POSTING,
     "statements": {ACCOUNTS, ENTRIES},
     "auth": {"TALLYSTICK_USER_POOL_CLIENT_ID"},
-    "health": {ACCOUNTS, ENTRIES, TRANSFERS},
+    "deposits": {ACCOUNTS, FLOWS, "TALLYSTICK_DEPOSIT_EXPIRY_S"} | GATEWAYS,
+    "dead_letters": LEDGER | {FLOWS, INBOX, AUDIT} | QUEUEING | GATEWAYS,
+    "webhooks": {INBOX, "TALLYSTICK_WEBHOOK_KEYS_SECRET", "TALLYSTICK_PROVIDERS", "TALLYSTICK_PUBLIC_URL"} | QUEUEING,
+    "health": LEDGER | {FLOWS, INBOX, AUDIT, OPERATIONS},
     "docs": set[str](),
     "ledger_guard": {"TALLYSTICK_ALERTS_TOPIC_ARN"},
+    "webhook_processor": LEDGER
+    | {FLOWS, INBOX, "TALLYSTICK_WEBHOOK_RETRIES_S", "TALLYSTICK_ALERTS_TOPIC_ARN"}
+    | QUEUEING
+    | GATEWAYS,
+    "webhook_sweep": {INBOX} | QUEUEING,
+    "stellar_poller": {INBOX, OPERATIONS, "TALLYSTICK_PROVIDERS"} | QUEUEING,
 }
+PROVIDERS = {"stripe", "paystack", "moonpay", "ramp", "truelayer", "stellar"}
+OF_SEALS = {"allowlist", "tolerance_s", "jwks_url", "trusted_jku"}
 
 
 def test_the_stack_has_these_functions(synthesis: Synthesis) -> None:
@@ -72,18 +89,18 @@ def test_logs_are_kept_as_long_as_the_stage_says(
 
 
 def test_functions_take_both_layers_and_finish_before_the_api_gives_up(synthesis: Synthesis) -> None:
-    """API Gateway answers 503 after 30 seconds, whatever the function does."""
-    for function in synthesis.functions().values():
+    """API Gateway answers 503 after 30 seconds, whatever the function does; the clock's next call comes after 60."""
+    for name, function in synthesis.functions().items():
         layers = [readable(layer["Ref"]) for layer in function["Layers"]]
         assert layers == ["LayersDependencies", "LayersTallystick"]
-        assert 0 < function["Timeout"] < 30
+        assert 0 < function["Timeout"] < (30 if name in API_FUNCTIONS else 61)
         assert "ReservedConcurrentExecutions" not in function
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_get_only_the_settings_they_read(production: Synthesis, name: str) -> None:
+def test_functions_get_only_the_settings_they_read(with_providers: Synthesis, name: str) -> None:
     """A setting that is not read is a promise that is not kept."""
-    variables = production.functions()[name]["Environment"]["Variables"]
+    variables = with_providers.functions()[name]["Environment"]["Variables"]
 
     assert set(variables) == COMMON | SETTINGS[name]
     assert variables["POWERTOOLS_SERVICE_NAME"] == name
@@ -91,13 +108,61 @@ def test_functions_get_only_the_settings_they_read(production: Synthesis, name: 
 
 
 def test_settings_point_at_the_tables(production: Synthesis) -> None:
-    """Two table names mixed up would pass every other check here."""
-    variables = production.functions()["transfers"]["Environment"]["Variables"]
-
-    assert render(variables[ACCOUNTS]) == "DataAccounts"
-    assert render(variables[ENTRIES]) == "DataEntries"
-    assert render(variables[TRANSFERS]) == "DataTransfers"
+    """Two names mixed up would pass every other check here."""
+    variables = variables_of(production, "health")
+    for table in ("Accounts", "Entries", "Transfers", "Flows", "Inbox", "Audit", "Operations"):
+        assert render(variables[f"TALLYSTICK_{table.upper()}_TABLE"]) == f"Data{table}"
+    variables = variables_of(production, "transfers")
     assert json.loads(variables["TALLYSTICK_SERVICE_LIMITS"]) == stage_of("production").service_limits
+
+
+def test_settings_point_at_the_queue_and_the_secrets(with_providers: Synthesis) -> None:
+    """Who checks signatures and who calls providers read different secrets."""
+    webhooks, processor = (variables_of(with_providers, name) for name in ("webhooks", "webhook_processor"))
+
+    assert render(webhooks["TALLYSTICK_WEBHOOK_KEYS_SECRET"]) == "SecretsWebhookKeys.Id"
+    assert render(processor["TALLYSTICK_PROVIDER_KEYS_SECRET"]) == "SecretsProviderKeys.Id"
+    assert render(webhooks["TALLYSTICK_WEBHOOK_QUEUE_URL"]) == "WebhookQueueEvents"
+    assert render(processor["TALLYSTICK_ALERTS_TOPIC_ARN"]) == "AlertsTopic"
+    assert webhooks["TALLYSTICK_PUBLIC_URL"] == "https://wallet.example.com"
+    assert json.loads(processor["TALLYSTICK_WEBHOOK_RETRIES_S"]) == [60, 300, 900, 1800, 3600]
+    assert processor["TALLYSTICK_WEBHOOK_GRACE_S"] == "120"
+
+
+def test_a_function_is_told_its_own_part_of_the_providers(with_providers: Synthesis) -> None:
+    """Together the parts are what the stage says; all of it would not fit into one environment."""
+    told = {
+        name: json.loads(variables_of(with_providers, name)["TALLYSTICK_PROVIDERS"])
+        for name in ("webhooks", "deposits", "dead_letters", "webhook_processor", "stellar_poller")
+    }
+
+    configured = example()["providers"]
+    assert told["deposits"] == told["dead_letters"] == told["webhook_processor"]
+    for name in PROVIDERS:
+        judging, trading = told["webhooks"][name], told["webhook_processor"][name]
+        assert set(judging) <= OF_SEALS | {"environment", "base_url"}
+        assert not set(trading) & OF_SEALS
+        assert judging | trading == configured[name]
+    assert told["stellar_poller"] == {"stellar": told["webhook_processor"]["stellar"]}
+
+
+def test_environments_fit_into_lambda_with_room_to_spare(with_providers: Synthesis) -> None:
+    """Lambda allows 4,096 bytes; the names that CloudFormation makes have about a hundred each."""
+    for function in with_providers.functions().values():
+        variables = function["Environment"]["Variables"]
+        known = {name: value if isinstance(value, str) else "x" * 100 for name, value in variables.items()}
+        assert len(json.dumps(known)) < 3700
+
+
+def test_an_environment_that_lambda_would_refuse_stops_the_synthesis(tmp_path: Path) -> None:
+    """It says which function, and where to save."""
+    crowded = provider("stripe", allowlist=[f"198.51.{third}.0/24" for third in range(250)])
+    stage = connected(providers={"stripe": crowded})
+
+    with pytest.raises(
+        StageError, match=r"environment of webhooks takes \d+ bytes.*largest part is TALLYSTICK_PROVIDERS"
+    ):
+        new_app(stage, tmp_path / "crowded")
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +196,14 @@ def test_assets_of_a_stage_reach_who_asks_for_them(customized: Synthesis) -> Non
         for name, function in customized.functions().items()
     }
 
-    own = '{"GLD": {"scale": 3, "kind": "metal"}}'
+    own = '{"GLD":{"scale":3,"kind":"metal"}}'
     assert {name for name, value in assets.items() if value == own} == {
-        *("wallets", "credit", "debit", "transfers", "statements", "docs")
+        *("wallets", "credit", "debit", "transfers", "statements", "docs"),
+        *("deposits", "dead_letters", "webhook_processor"),
     }
-    assert {name for name, value in assets.items() if value is None} == {"auth", "health", "ledger_guard"}
+    assert {name for name, value in assets.items() if value is None} == {
+        *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller")
+    }
 
 
 def test_alerts_are_mailed_when_the_stage_has_an_address(customized: Synthesis, production: Synthesis) -> None:
@@ -151,3 +219,9 @@ def test_every_function_has_its_code_in_the_repository() -> None:
     folder = Path(__file__).resolve().parents[2] / "functions"
 
     assert {handler.parent.name for handler in folder.glob("*/handler.py")} == set(FUNCTIONS)
+
+
+def variables_of(synthesis: Synthesis, name: str) -> dict[str, Any]:
+    """Find the environment of a function."""
+    variables: dict[str, Any] = synthesis.functions()[name]["Environment"]["Variables"]
+    return variables

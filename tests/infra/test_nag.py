@@ -7,6 +7,7 @@ from aws_cdk import App, Stack
 from aws_cdk.aws_s3 import Bucket
 
 from infra import nag
+from tests.infra.connected import connected
 from tests.infra.synthesis import STAGES, Synthesis, findings, new_app, read, stage_of
 
 
@@ -18,17 +19,23 @@ def test_there_are_no_errors_and_no_warnings(synthesis: Synthesis) -> None:
     assert list(findings(synthesis.report)) == []
 
 
-@pytest.mark.parametrize("name", STAGES)
+def test_providers_bring_no_finding(with_providers: Synthesis) -> None:
+    """A stage with all of them is accepted for the same reasons."""
+    assert list(findings(with_providers.report)) == []
+
+
+@pytest.mark.parametrize("name", [*STAGES, "with providers"])
 def test_acknowledged_is_exactly_what_is_found(name: str, tmp_path: Path) -> None:
     """Without the acknowledgements each of their findings comes back, and none other."""
-    app, stack = new_app(stage_of(name), tmp_path / name)
+    stage = connected() if name == "with providers" else stage_of(name)
+    app, stack = new_app(stage, tmp_path / stage.name)
     nag.check(app)
 
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
 
-    found = set(findings(read(tmp_path / name, stack.stack_name).report))
-    assert found == set(nag.accepted(stage_of(name)))
+    found = set(findings(read(tmp_path / stage.name, stack.stack_name).report))
+    assert found == set(nag.accepted(stage))
 
 
 def test_a_bad_construct_stops_the_synthesis(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The ledger's tables: keys, streams, and what protects them."""
+"""The tables: keys, indexes, streams, and what protects them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,36 +12,66 @@ KEYS = {
     "DataAccounts": {"HASH": "account_id"},
     "DataEntries": {"HASH": "account_id", "RANGE": "entry_key"},
     "DataTransfers": {"HASH": "transfer_key"},
+    "DataFlows": {"HASH": "flow_id"},
+    "DataInbox": {"HASH": "inbox_key"},
+    "DataAudit": {"HASH": "subject", "RANGE": "action_key"},
+    "DataOperations": {"HASH": "operation_key"},
 }
+INDEXES = {
+    "owner-index": {"HASH": "owner_id", "RANGE": "created_at"},
+    "due-index": {"HASH": "open", "RANGE": "due_at_ms"},
+    "dead-index": {"HASH": "dead", "RANGE": "dead_at_ms"},
+}
+NUMBERS = {"due_at_ms", "dead_at_ms"}
+WATCHED = {"DataEntries", "DataTransfers", "DataAudit"}
 RECOVERY = {"local": False, "staging": True, "production": True}
 DELETION = {"local": "Delete", "staging": "Delete", "production": "Retain"}
 
 
 def test_tables_have_their_keys(synthesis: Synthesis) -> None:
-    """Everything is found by these keys; all of them are strings."""
+    """Everything is found by these keys; all but the times are strings."""
     tables = synthesis.properties("AWS::DynamoDB::Table")
 
     assert {name: keys(table) for name, table in tables.items()} == KEYS
     for table in tables.values():
-        assert {attribute["AttributeType"] for attribute in table["AttributeDefinitions"]} == {"S"}
+        for attribute in table["AttributeDefinitions"]:
+            assert attribute["AttributeType"] == ("N" if attribute["AttributeName"] in NUMBERS else "S")
 
 
-def test_the_owner_index_holds_keys_only(synthesis: Synthesis) -> None:
-    """With more in it, every movement would pay for a write to the index."""
-    (index,) = synthesis.properties("AWS::DynamoDB::Table")["DataAccounts"]["GlobalSecondaryIndexes"]
+def test_indexes_hold_keys_only(synthesis: Synthesis) -> None:
+    """With more in them, every movement and every attempt would pay for a write to an index."""
+    tables = synthesis.properties("AWS::DynamoDB::Table")
+    indexes = {
+        (name, index["IndexName"]): index
+        for name, table in tables.items()
+        for index in table.get("GlobalSecondaryIndexes", [])
+    }
 
-    assert index["IndexName"] == "owner-index"
-    assert keys(index) == {"HASH": "owner_id", "RANGE": "created_at"}
-    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+    assert {index: keys(schema) for (_, index), schema in indexes.items()} == INDEXES
+    assert set(indexes) == {
+        ("DataAccounts", "owner-index"),
+        ("DataInbox", "due-index"),
+        ("DataInbox", "dead-index"),
+    }
+    for index in indexes.values():
+        assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
 
 
 def test_history_streams_both_images(synthesis: Synthesis) -> None:
-    """The guard reads the streams of the append-only tables; the account heads need none."""
+    """The guard reads the streams of the append-only tables; what may change needs none."""
     tables = synthesis.properties("AWS::DynamoDB::Table")
-    streams = {name: table.get("StreamSpecification") for name, table in tables.items()}
 
-    both_images = {"StreamViewType": "NEW_AND_OLD_IMAGES"}
-    assert streams == {"DataAccounts": None, "DataEntries": both_images, "DataTransfers": both_images}
+    for name, table in tables.items():
+        expected = {"StreamViewType": "NEW_AND_OLD_IMAGES"} if name in WATCHED else None
+        assert table.get("StreamSpecification") == expected
+
+
+def test_only_what_the_system_remembers_of_its_own_work_expires(synthesis: Synthesis) -> None:
+    """Money and its evidence have no end."""
+    tables = synthesis.properties("AWS::DynamoDB::Table")
+    expiring = {name: table["TimeToLiveSpecification"] for name, table in tables.items() if "TimeToLive" in str(table)}
+
+    assert expiring == {"DataOperations": {"AttributeName": "expires_at_s", "Enabled": True}}
 
 
 @pytest.mark.parametrize("stage", RECOVERY)
@@ -63,8 +93,8 @@ def test_tables_are_paid_on_demand_and_named_by_cloudformation(synthesis: Synthe
 
 
 def test_nothing_with_data_is_deleted_in_production(production: Synthesis) -> None:
-    """Users, logs and the key belong to the data."""
-    for kind in ("AWS::Cognito::UserPool", "AWS::Logs::LogGroup", "AWS::KMS::Key"):
+    """Users, logs, the key and the providers' keys belong to the data."""
+    for kind in ("AWS::Cognito::UserPool", "AWS::Logs::LogGroup", "AWS::KMS::Key", "AWS::SecretsManager::Secret"):
         for resource in production.resources(kind).values():
             assert (resource["DeletionPolicy"], resource["UpdateReplacePolicy"]) == ("Retain", "Retain")
 

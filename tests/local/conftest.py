@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from cli.local import cloud
 from cli.local.deployment import Deployment
+from tests.support.sandbox import RunningSandbox
 
 FOLDER = Path(__file__).parent
 
@@ -28,3 +30,9 @@ def deployment(local_home: Path) -> Iterator[Deployment]:
     """Deploy this checkout once for all tests, with IAM enforced, on free ports."""
     yield cloud.up(home=local_home, port=0)
     cloud.down(home=local_home)
+
+
+@pytest.fixture(scope="session")
+def sandbox(deployment: Deployment) -> Iterator[RunningSandbox]:
+    with httpx.Client(base_url=deployment.sandbox_url, trust_env=False, timeout=30) as http:
+        yield RunningSandbox(http)

@@ -26,7 +26,12 @@ from cli.local.deployment import ACCOUNT, Deployment
 from cli.local.errors import DeploymentFailed, NotRunning, PortUnavailable, StepFailed
 from cli.local.home import PROJECT, Home
 from cli.main import app
+from cli.webhooks import keys, signers
+from infra.routes import FUNCTIONS
+from tallystick.adapters.providers.registry import seal
 from tallystick.domain.callers import Role
+from tallystick.domain.webhooks import Delivery, Provider
+from tallystick.settings import ProviderSetting
 
 BUCKET = f"cdk-hnb659fds-assets-{ACCOUNT}-{server.REGION}"
 LARGEST = "9" * 38
@@ -109,6 +114,63 @@ def test_calls_without_a_token_are_refused(deployment: Deployment) -> None:
     assert httpx.get(f"{deployment.base_url}/v1/wallets").status_code == 401
 
 
+def test_a_webhook_of_nobody_is_not_found(deployment: Deployment) -> None:
+    assert httpx.post(f"{deployment.base_url}/webhooks/nobody").status_code == 404
+
+
+def test_a_duplicate_is_taken_with_the_rights_that_its_function_has(deployment: Deployment) -> None:
+    """It has to read what stands there already; the event is one that nobody acts on."""
+    body = b'{"event":"subscription.create","data":{"id":1}}'
+    headers = signers.sign(Provider.PAYSTACK, body, keys.signing_key("paystack"), at_s=0, host="", path="")
+    for _ in range(2):
+        answer = httpx.post(f"{deployment.base_url}/webhooks/paystack", content=body, headers=headers, timeout=30)
+        assert answer.status_code == 200
+
+
+# --- the sandbox and its keys ---
+
+
+def test_the_sandbox_is_where_the_functions_look_for_it(deployment: Deployment) -> None:
+    configured = deployment.client("lambda").get_function_configuration(
+        FunctionName=deployment.function_name("webhooks")
+    )
+    providers = json.loads(configured["Environment"]["Variables"]["TALLYSTICK_PROVIDERS"])
+    assert providers["truelayer"]["jwks_url"] == f"{deployment.sandbox_url}/truelayer/.well-known/jwks"
+    published = httpx.get(providers["truelayer"]["jwks_url"]).json()["keys"]
+    assert published == keys.truelayer_jwks()["keys"]
+    assert deployment.public_url == "https://wallet.example.test"
+
+
+def test_the_sandbox_shows_nothing_of_the_emulator(deployment: Deployment) -> None:
+    assert httpx.get(f"{deployment.sandbox_url}/_ministack/health").status_code == 404
+
+
+def test_each_function_reads_its_own_secret(deployment: Deployment) -> None:
+    filled = {"WebhookKeysSecret": keys.webhook_keys(), "ProviderKeysSecret": keys.provider_keys()}
+    readers = {"webhooks": "WebhookKeysSecret", "webhook_processor": "ProviderKeysSecret"}
+    for name, own in readers.items():
+        secrets = deployment.acting_as(name).client("secretsmanager")
+        for output, content in filled.items():
+            if output == own:
+                answer = secrets.get_secret_value(SecretId=deployment.outputs[output])
+                assert json.loads(answer["SecretString"]) == content
+            else:
+                with pytest.raises(ClientError, match="AccessDenied"):
+                    secrets.get_secret_value(SecretId=deployment.outputs[output])
+
+
+@pytest.mark.parametrize("provider", Provider)
+def test_what_the_local_keys_sign_is_genuine(provider: Provider) -> None:
+    """The keys are derived, the same each time, and fit their providers' schemes."""
+    setting = ProviderSetting(base_url="https://api.example", trusted_jku=[signers.TRUELAYER_JKU])
+    body, host, path = b'{"id":1}', "wallet.example.test", f"/webhooks/{provider}"
+    headers = signers.sign(provider, body, keys.signing_key(provider), at_s=1_767_225_600, host=host, path=path)
+    lower = {name.lower(): value for name, value in headers.items()}
+    delivery = Delivery(provider, host, path, lower, {}, body, "127.0.0.1", 1_767_225_600_000)
+    published = [json.dumps(key) for key in keys.truelayer_jwks()["keys"]]
+    seal(provider, setting).verify(delivery, keys.webhook_keys().get(provider, published))
+
+
 # --- tokens ---
 
 
@@ -171,6 +233,14 @@ def test_a_function_may_write_in_a_transaction_only(deployment: Deployment) -> N
     with pytest.raises(ClientError, match="AccessDeniedException"):
         dynamodb.delete_item(TableName=table, Key=write["Item"])
     deployment.client("dynamodb").delete_item(TableName=table, Key=write["Item"])
+
+
+def test_the_right_to_send_a_message_is_the_right_to_send_ten(deployment: Deployment) -> None:
+    batch = {"QueueUrl": deployment.outputs["WebhookQueueUrl"], "Entries": []}
+    with pytest.raises(ClientError, match="EmptyBatchRequest"):
+        deployment.acting_as("webhook_sweep").client("sqs").send_message_batch(**batch)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        deployment.acting_as("webhook_processor").client("sqs").send_message_batch(**batch)
 
 
 # --- repairs ---
@@ -239,6 +309,33 @@ def test_sums_of_38_digits_are_exact(repaired: Repaired) -> None:
     assert changed["Attributes"]["amount"]["N"] == str(int(LARGEST) - 1)
 
 
+# --- indexes ---
+
+
+def test_overdue_events_are_found_by_a_time_that_is_a_number(deployment: Deployment) -> None:
+    """Compared as text, 900 would be later than 1000."""
+    table, nobody = deployment.outputs["InboxTable"], {"S": "nobody"}
+    items = [
+        {"inbox_key": {"S": f"nobody-{due}"}, "open": nobody, "due_at_ms": {"N": str(due)}} for due in (900, 1000, 1001)
+    ]
+    for item in items:
+        deployment.client("dynamodb").put_item(TableName=table, Item=item)
+    found = (
+        deployment.acting_as("webhook_sweep")
+        .client("dynamodb")
+        .query(
+            TableName=table,
+            IndexName="due-index",
+            KeyConditionExpression="#open = :nobody AND due_at_ms <= :now",
+            ExpressionAttributeNames={"#open": "open"},
+            ExpressionAttributeValues={":nobody": nobody, ":now": {"N": "1000"}},
+        )
+    )
+    assert found["Items"] == items[:2]
+    for item in items:
+        deployment.client("dynamodb").delete_item(TableName=table, Key={"inbox_key": item["inbox_key"]})
+
+
 # --- updates ---
 
 
@@ -249,7 +346,7 @@ def test_a_second_up_changes_nothing(deployment: Deployment, local_home: Path) -
 
 
 def test_changed_code_is_updated_in_place(deployment: Deployment, tmp_path: Path) -> None:
-    current = assembly.read(PROJECT / "build" / "assembly" / assembly.STAGE)
+    current = assembly.read(PROJECT / "build" / "assembly" / assembly.STAGE, deployment.sandbox_url)
     changed = deepcopy(current.template)
     handler = "functions.health.handler.handler"
     function = next(r for r in changed["Resources"].values() if r.get("Properties", {}).get("Handler") == handler)
@@ -304,7 +401,7 @@ def test_down_leaves_nothing_and_up_survives_a_crash(tmp_path: Path) -> None:
         cloud.attach(home=home)
 
     second = cloud.up(home=home, port=0)
-    httpx.get(f"{second.base_url}/health")
+    httpx.get(f"{second.base_url}/health", timeout=30)
     assert len(group_of(second.pid)) > 1
     assert cloud.down(home=home)
     assert group_of(first.pid) == group_of(second.pid) == []
@@ -341,8 +438,8 @@ def test_a_taken_port_is_refused_when_asked_for_and_passed_over_otherwise(monkey
         monkeypatch.setattr(server, "DEFAULT_PORT", port)
         with pytest.raises(PortUnavailable, match=str(port)):
             server.choose_ports(port)
-        api_port, aws_port = server.choose_ports(None)
-    assert port < api_port < aws_port
+        ports = server.choose_ports(None)
+    assert port < ports.api < ports.aws < ports.sandbox
 
 
 def test_a_running_cloud_does_not_move(deployment: Deployment, local_home: Path) -> None:
@@ -367,7 +464,9 @@ def test_the_commands_use_the_running_cloud(
     assert deployment.base_url in shown.stdout
     told = json.loads(cli.invoke(app, ["local", "status", "--json"]).stdout)
     assert told["outputs"]["TransfersTable"] in told["tables"]
-    assert len(told["functions"]) == 9
+    assert len(told["functions"]) == len(FUNCTIONS)
+    assert told["sandbox_url"] == deployment.sandbox_url
+    assert deployment.sandbox_url in shown.stdout
     token = cli.invoke(app, ["local", "token", "--role", "service", "--email", "shop@example.com"]).stdout
     assert claims_of(token.strip())["cognito:groups"] == ["SERVICE"]
 

@@ -101,7 +101,7 @@ def _check(counter: Counter, wallet: Account, request: DepositRequest) -> None:
     if counter.delivers is not None and wallet.asset.code not in counter.delivers:
         raise AssetMismatch(f"{counter.provider} does not deliver {wallet.asset.code} here.")
     currency = known_asset(counter.assets, request.currency)
-    if currency != wallet.asset and (counter.provider in _ONE_CURRENCY or currency.kind != "fiat"):
+    if currency.code != wallet.asset.code and (counter.provider in _ONE_CURRENCY or currency.kind != "fiat"):
         raise AssetMismatch(f"The wallet holds {wallet.asset.code}; {counter.provider} pays in no {currency.code}.")
     parse_amount(request.amount, currency)
 

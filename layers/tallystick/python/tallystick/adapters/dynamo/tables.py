@@ -194,7 +194,7 @@ class InboxItem(Model):
     external_id = UnicodeAttribute()
     body = BinaryAttribute(legacy_encoding=False)
     headers = JSONAttribute()
-    query = JSONAttribute()
+    parameters = JSONAttribute(attr_name="query")
     received_at_ms = IntegerAttribute()
     confirm = BooleanAttribute()
     conflicts = BooleanAttribute()

@@ -1,0 +1,1 @@
+"""Play the payment providers' HTTP APIs, in memory and on this machine."""

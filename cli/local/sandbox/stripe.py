@@ -1,0 +1,79 @@
+"""Play Stripe: Checkout sessions, payment intents, refunds, disputes."""
+
+from cli.local.sandbox.messages import Answer, Once, Request, Thing, found
+
+_REUSED = Answer(400, {"error": {"type": "idempotency_error", "message": "The key came with another request"}})
+
+
+class Stripe:
+    """Keep things by their ids; a session's payment intent is made with it, and told only when it is paid."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.things: dict[str, Thing] = {}
+        self._once = Once(_REUSED)
+
+    def answer(self, request: Request) -> Answer:
+        """Carry a call out."""
+        if not request.headers.get("authorization", "").startswith("Bearer sk_"):
+            return Answer(401, {"error": {"type": "invalid_request_error"}})
+        if request.method == "POST":
+            key = request.headers.get("idempotency-key", f"none-{len(self.things)}")
+            return self._once.carry_out(key, request, self._create)
+        return self._read(request)
+
+    def _create(self, request: Request) -> Answer:
+        form = request.form
+        match request.target[1]:
+            case ["v1", "payment_intents"]:
+                return Answer(200, self._intent(form["amount"], form["currency"], form["metadata[deposit_id]"]))
+            case ["v1", "checkout", "sessions"]:
+                price = "line_items[0][price_data]"
+                order = form["payment_intent_data[metadata][deposit_id]"]
+                intent = self._intent(form[f"{price}[unit_amount]"], form[f"{price}[currency]"], order)
+                return Answer(200, {**self._session(form, intent), "payment_intent": None})
+        return found(None)
+
+    def _read(self, request: Request) -> Answer:
+        match request.target[1]:
+            case ["v1", "refunds"]:
+                return Answer(200, self._refunds(request))
+            case ["v1", "payment_intents" | "refunds" | "disputes", thing_id]:
+                return found(self.things.get(thing_id))
+        return found(None)
+
+    def _intent(self, amount: str, currency: str, order: str) -> Thing:
+        thing_id = f"pi_sandbox_{len(self.things) + 1}"
+        self.things[thing_id] = {
+            "id": thing_id,
+            "object": "payment_intent",
+            "amount": int(amount),
+            "amount_received": 0,
+            "currency": currency,
+            "status": "requires_payment_method",
+            "client_secret": f"{thing_id}_secret_1",
+            "livemode": False,
+            "metadata": {"deposit_id": order},
+        }
+        return self.things[thing_id]
+
+    def _session(self, form: dict[str, str], intent: Thing) -> Thing:
+        thing_id = f"cs_sandbox_{len(self.things) + 1}"
+        self.things[thing_id] = {
+            "id": thing_id,
+            "object": "checkout.session",
+            "url": f"https://checkout.stripe.com/c/pay/{thing_id}",
+            "client_reference_id": form["client_reference_id"],
+            "expires_at": int(form["expires_at"]),
+            "payment_intent": intent["id"],
+        }
+        return self.things[thing_id]
+
+    def _refunds(self, request: Request) -> Thing:
+        wanted, after = request.query.get("payment_intent"), request.query.get("starting_after")
+        all_of_it = [
+            thing for key, thing in self.things.items() if key.startswith("re_") and thing["payment_intent"] == wanted
+        ]
+        start = 1 + [thing["id"] for thing in all_of_it].index(after) if after else 0
+        end = start + int(request.query.get("limit", "10"))
+        return {"object": "list", "data": all_of_it[start:end], "has_more": len(all_of_it) > end}

@@ -1,0 +1,1 @@
+"""Webhooks made on this machine: signed as the providers sign, with keys of one's own."""

@@ -1,0 +1,152 @@
+"""Speak with MoonPay, which sells crypto for fiat in its widget and sends it to our address."""
+
+import base64
+import hmac
+from collections.abc import Mapping
+from decimal import localcontext
+from typing import Final
+from urllib.parse import quote, urlencode, urlsplit
+
+from pydantic.alias_generators import to_camel
+
+from tallystick.adapters.providers.base import ProviderGateway
+from tallystick.adapters.providers.reading import (
+    Currency,
+    Document,
+    Exact,
+    Id,
+    Instant,
+    Name,
+    Text,
+    confirmed,
+    not_confirmed,
+    read,
+    understand,
+    unreadable,
+)
+from tallystick.domain.deposits import Deposit
+from tallystick.domain.money import MAX_DIGITS
+from tallystick.domain.webhooks import Amount, EventRejected, Fact, Failed, Notice, Paid, Pending, Provider
+from tallystick.services.ports.providers import Checkout
+
+_EXACT_DIGITS: Final = 2 * MAX_DIGITS
+_EVENTS: Final = frozenset({"transaction_created", "transaction_updated", "transaction_failed"})
+
+
+class _Fiat(Document):
+    code: Currency
+
+
+class _Crypto(Document):
+    code: Id
+
+
+class _Transaction(Document, alias_generator=to_camel):
+    id: Id
+    updated_at: Instant
+    status: Name
+    failure_reason: Text | None = None
+    external_transaction_id: Id | None = None
+    wallet_address: Text | None = None
+    base_currency: _Fiat
+    base_currency_amount: Exact
+    currency: _Crypto
+    quote_currency_amount: Exact | None = None
+    fee_amount: Exact | None = None
+    extra_fee_amount: Exact | None = None
+    network_fee_amount: Exact | None = None
+    are_fees_included: bool = False
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Name the order by its id, which the widget was given, and by MoonPay's."""
+        given = (self.external_transaction_id,) if self.external_transaction_id else ()
+        return (*given, f"moonpay:{self.id}")
+
+    @property
+    def charged(self) -> Amount:
+        """Give the amount as it was ordered.
+
+        `baseCurrencyAmount` is always without fees: where they were included in what was ordered, it is what is left
+        (MoonPay's own example: 295.45 and fees of 4.55 for 300.00).
+        """
+        fees = (self.fee_amount, self.extra_fee_amount, self.network_fee_amount) if self.are_fees_included else ()
+        with localcontext(prec=_EXACT_DIGITS):
+            return Amount(sum(filter(None, fees), self.base_currency_amount), self.base_currency.code)
+
+
+class _Event(Document):
+    type: Name
+    data: dict[str, object]
+
+
+class MoonPayGateway(ProviderGateway):
+    """Implement `tallystick.services.ports.Gateway`."""
+
+    provider = Provider.MOONPAY
+
+    def read(self, body: bytes, query: Mapping[str, str]) -> Notice:  # noqa: ARG002 (the body says all)
+        """Read an event; sales (`sell_transaction_…`) pay nothing in."""
+        event = read(_Event, body)
+        if event.type not in _EVENTS:
+            return Notice(event.type)
+        transaction = understand(_Transaction, event.data)
+        return Notice(
+            event.type,
+            transaction.references,
+            (self._fact(transaction),),
+            occurred_at_ms=transaction.updated_at,
+            details={"transaction": transaction.id},
+        )
+
+    def confirm(self, notice: Notice) -> Notice:
+        """Ask how the purchase stands."""
+        headers = {"Authorization": f"Api-Key {self._secrets()['api_key']}"}
+        found = self._http.get(f"/v1/transactions/{notice.details['transaction']}", headers).find(_Transaction)
+        if found is None:
+            raise not_confirmed(notice)
+        return confirmed(notice, [self._fact(found)])
+
+    def checkout(self, deposit: Deposit) -> Checkout:
+        """Write the address of the widget; MoonPay is not asked, and hears of the order when somebody pays."""
+        values = {
+            "apiKey": self._configured("publishable_key"),
+            "currencyCode": self._their_asset(deposit),
+            "walletAddress": self._address(deposit.asset.code),
+            "externalTransactionId": deposit.flow_id,
+            "externalCustomerId": deposit.owner_id,
+            **_amount(deposit),
+            "lockAmount": "true",
+            **({"redirectURL": self._setting.return_url} if self._setting.return_url else {}),
+        }
+        page = self._configured("checkout_url").rstrip("/")
+        return Checkout(url=signed(f"{page}/?{urlencode(values, quote_via=quote)}", self._secrets()["signing_key"]))
+
+    def _fact(self, transaction: _Transaction) -> Fact:
+        if transaction.status == "completed":
+            return self._paid(transaction)
+        if transaction.status == "failed":
+            return Failed(transaction.failure_reason or "failed")
+        return Pending()
+
+    def _paid(self, transaction: _Transaction) -> Paid:
+        asset = self._our_asset(transaction.currency.code)
+        if asset is None:
+            raise EventRejected("asset-mismatch", f"{transaction.currency.code} is none of our assets at MoonPay.")
+        if not self._is_ours(transaction.wallet_address or "", asset):
+            raise EventRejected("address-mismatch", f"MoonPay did not send the {asset} to our address.")
+        if transaction.quote_currency_amount is None:
+            raise unreadable("data.quoteCurrencyAmount: a completed purchase has one")
+        return Paid(transaction.id, Amount(transaction.quote_currency_amount, asset), transaction.charged)
+
+
+def signed(url: str, key: str) -> str:
+    """Sign an address of the widget, so that nobody can change it."""
+    mac = hmac.digest(key.encode(), f"?{urlsplit(url).query}".encode(), "sha256")
+    return f"{url}&signature={quote(base64.b64encode(mac), safe='')}"
+
+
+def _amount(deposit: Deposit) -> dict[str, str]:
+    if deposit.currency == deposit.asset.code:
+        return {"quoteCurrencyAmount": deposit.expected}
+    return {"baseCurrencyCode": deposit.currency.lower(), "baseCurrencyAmount": deposit.expected}

@@ -1,0 +1,1 @@
+"""Speak with anchors of the Stellar network."""
