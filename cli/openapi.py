@@ -6,10 +6,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-FUNCTIONS: Final = ("auth", "credit", "debit", "docs", "health", "statements", "transfers", "wallets")
+FUNCTIONS: Final = (
+    "auth",
+    "credit",
+    "dead_letters",
+    "debit",
+    "deposits",
+    "docs",
+    "health",
+    "statements",
+    "transfers",
+    "wallets",
+)
 CONTRACT: Final = Path(__file__).parents[1] / "functions" / "docs" / "openapi.json"
 
 _PUBLIC_TAGS: Final = frozenset({"assets", "auth", "health"})
+_KEY_TAGS: Final = frozenset({"deposits", "movements"})
 _PROBLEM: Final = {
     "type": "object",
     "description": "RFC 9457; `type` is stable, further members depend on it (docs/api.md lists them).",
@@ -33,11 +45,46 @@ _REFUSED: Final = {
     "description": "The request was refused or failed; nothing moved unless the key says otherwise.",
     "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
 }
+_WEBHOOK: Final = {
+    "tags": ["webhooks"],
+    "summary": "Take an event of a payment provider's; its signature is what lets it in.",
+    "operationId": "receive_webhook",
+    "parameters": [
+        {
+            "name": "provider",
+            "in": "path",
+            "required": True,
+            "schema": {"$ref": "#/components/schemas/Provider"},
+        }
+    ],
+    "requestBody": {
+        "required": True,
+        "description": "The provider's own JSON, at most 1 MiB, with its own signature headers (docs/webhooks.md).",
+        "content": {"application/json": {"schema": {}}},
+    },
+    "responses": {
+        "200": {
+            "description": "The event is kept and will be processed; the same answer when it was sent before.",
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {"received": {"const": True}},
+                        "required": ["received"],
+                    }
+                }
+            },
+        },
+        "default": _REFUSED,
+    },
+    "security": [],
+}
+"""No resolver knows this call: its function has none, to start quickly."""
 
 
 def build() -> str:
     """Merge what each function's resolver says about itself into one OpenAPI document."""
-    paths: dict[str, Any] = {}
+    paths: dict[str, Any] = {"/webhooks/{provider}": {"post": _WEBHOOK}}
     schemas: dict[str, Any] = {"Problem": _PROBLEM}
     for name in FUNCTIONS:
         app = importlib.import_module(f"functions.{name}.handler").app
@@ -52,8 +99,8 @@ def build() -> str:
         "info": {
             "title": "Tallystick",
             "version": "1",
-            "description": "A wallet and payments ledger. Amounts are decimal strings; every call that moves money "
-            "needs an Idempotency-Key; errors are RFC 9457 problems.",
+            "description": "A wallet and payments ledger. Amounts are decimal strings; every call that moves or orders "
+            "money needs an Idempotency-Key; errors are RFC 9457 problems.",
         },
         "servers": [{"url": "/"}],
         "paths": dict(sorted(paths.items())),
@@ -71,7 +118,7 @@ def _finished(operation: dict[str, Any], function: Callable[..., Any]) -> dict[s
     responses.get("204", {}).pop("content", None)
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "header":
-            required = "movements" in operation["tags"]
+            required = bool(_KEY_TAGS & set(operation["tags"]))
             parameter |= {"name": "Idempotency-Key", "required": required, "schema": _IDEMPOTENCY_KEY}
     return operation | {
         "summary": function.__doc__,

@@ -11,8 +11,8 @@ from tallystick.observability import logger
 from tallystick.services.processing import Handled, handle
 from tallystick.wiring import now_ms, webhooks
 
-BUDGET_S: Final = 30
-"""After so long the rest of a batch is left to the next one: half of the function's time is there for one event."""
+BUDGET_S: Final = 15
+"""After so long the rest of a batch is left to the next one, so that the last event begun has time for its provider."""
 
 metrics = Metrics()
 tracer = Tracer()

@@ -36,8 +36,14 @@ def with_keys(deployment: Deployment, more: Mapping[Provider, list[str]]) -> Ite
 def with_environment(deployment: Deployment, function: str, **variables: str) -> Iterator[None]:
     """Give a function other variables; it starts anew with them, and once more without them."""
     client: LambdaClient = deployment.client("lambda")
-    name = deployment.function_name(function)
-    usual = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    name, usual = deployment.function_name(function), variables_of(deployment, function)
     client.update_function_configuration(FunctionName=name, Environment={"Variables": {**usual, **variables}})
     yield
     client.update_function_configuration(FunctionName=name, Environment={"Variables": usual})
+
+
+def variables_of(deployment: Deployment, function: str) -> dict[str, str]:
+    """Read a function's variables."""
+    client: LambdaClient = deployment.client("lambda")
+    name = deployment.function_name(function)
+    return client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]

@@ -114,7 +114,6 @@ class FakeStore:
             stored is not None
             and (stored.version, stored.balance) == (before.version, before.balance)
             and stored.status in plan.accepted_statuses
-            and (change.after.status is before.status or stored.status is before.status)
         )
 
     def _taken(self, transfer_key: str) -> list[Reason]:

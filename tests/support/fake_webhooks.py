@@ -99,7 +99,7 @@ class FakeInbox:
         """Give an event more time, if nothing was done about it."""
         with call(self.backing, "inbox.postpone"):
             event = self.events[overdue.inbox_key]
-            if event.due_at_ms != overdue.due_at_ms:
+            if event.state is not EventState.OPEN or event.due_at_ms != overdue.due_at_ms:
                 return False
             self.events[overdue.inbox_key] = replace(event, due_at_ms=due_at_ms)
             return True

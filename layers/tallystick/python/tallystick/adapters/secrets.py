@@ -30,7 +30,7 @@ class JsonSecrets:
         try:
             text = self._client.get_secret_value(SecretId=secret_id)["SecretString"]
             secret = json.loads(text)
-        except (ClientError, *SILENCE, ValueError) as error:
+        except (ClientError, *SILENCE, KeyError, ValueError) as error:
             # Without its cause: what could not be parsed must not reach a log.
             raise StoreUnavailable(f"A secret cannot be read: {type(error).__name__}.") from None
         if not isinstance(secret, dict):

@@ -14,7 +14,7 @@ from typing import Final, Literal
 from tallystick.domain.chain import digest
 from tallystick.domain.errors import InvalidAmount
 from tallystick.domain.money import Asset, exact_units
-from tallystick.domain.transfers import RETURNS, IdempotencyKey, TransferKind
+from tallystick.domain.transfers import IdempotencyKey, TransferKind
 from tallystick.domain.webhooks import (
     Amount,
     Environment,
@@ -26,6 +26,9 @@ from tallystick.domain.webhooks import (
     Provider,
     TakenBack,
 )
+
+PREFIX: Final = "dep_"
+"""Begins every order's id, and no name that a provider has for one."""
 
 MAX_FACTS: Final = 50
 """Payments and claims of one order; a real one has a handful."""
@@ -54,13 +57,13 @@ class Payment:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Record what a provider took back of an order, whether it was posted, and whether it was given back."""
+    """Record what a provider took back of an order, whether that was posted, and where it was given back to."""
 
     kind: Literal["refund", "chargeback"]
     units: int
     undone: bool = False
     covered: bool = False
-    given_back: bool = False
+    given_back_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ class Deposit:
 
 def deposit_id(key: IdempotencyKey) -> str:
     """Name the order that is created under an idempotency key."""
-    return f"dep_{digest('tallystick/deposit-id/1', key.digest)[:32]}"
+    return f"{PREFIX}{digest('tallystick/deposit-id/1', key.digest)[:32]}"
 
 
 def with_facts(deposit: Deposit, facts: Iterable[Fact], *, accept_any_amount: bool = False) -> Deposit:
@@ -180,14 +183,14 @@ def due(deposit: Deposit) -> Step | None:
     for claim_id, claim in sorted(deposit.claims.items()):
         if not claim.covered and not claim.undone:
             return Step(TransferKind(claim.kind), claim_id, claim.units)
-        if claim.covered and claim.undone and not claim.given_back:
+        if claim.covered and claim.undone and claim.given_back_to is None:
             return Step(TransferKind(f"{claim.kind}-reversal"), claim_id, claim.units)
     return None
 
 
 def _posted(claim_id: str, claim: Claim) -> list[Step]:
     kinds = [TransferKind(claim.kind)] if claim.covered else []
-    kinds += [TransferKind(f"{claim.kind}-reversal")] if claim.given_back else []
+    kinds += [TransferKind(f"{claim.kind}-reversal")] if claim.given_back_to else []
     return [Step(kind, claim_id, claim.units) for kind in kinds]
 
 
@@ -203,13 +206,13 @@ def covered(deposit: Deposit, step: Step, taken: int) -> Deposit:
     return replace(_with_claim_posted(deposit, step), owed_units=owed_units)
 
 
-def given_back(deposit: Deposit, step: Step, settled: int) -> Deposit:
+def given_back(deposit: Deposit, step: Step, account_id: str, settled: int) -> Deposit:
     """Note that a claim that was undone was given back, so many units of it by settling what was owed."""
-    return replace(_with_claim_posted(deposit, step), owed_units=deposit.owed_units - settled)
+    return replace(_with_claim_posted(deposit, step, account_id), owed_units=deposit.owed_units - settled)
 
 
-def _with_claim_posted(deposit: Deposit, step: Step) -> Deposit:
-    claim = replace(deposit.claims[step.money_id], covered=True, given_back=step.kind in RETURNS)
+def _with_claim_posted(deposit: Deposit, step: Step, given_back_to: str | None = None) -> Deposit:
+    claim = replace(deposit.claims[step.money_id], covered=True, given_back_to=given_back_to)
     return replace(deposit, version=deposit.version + 1, claims={**deposit.claims, step.money_id: claim})
 
 

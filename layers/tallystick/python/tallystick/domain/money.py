@@ -86,9 +86,9 @@ def exact_units(value: Decimal, asset: Asset) -> int:
     Raises:
         InvalidAmount: not positive, finer than the asset's smallest unit, or more than 38 digits of units.
     """
-    if not value.is_finite() or value.is_signed() or not value or value.adjusted() > MAX_DIGITS:
-        raise InvalidAmount(f"{value} is not a positive amount of at most {MAX_DIGITS} digits.")
     _, digits, exponent = value.as_tuple()
+    if not value.is_finite() or value.is_signed() or not value or max(value.adjusted(), len(digits)) > _MAX_LENGTH:
+        raise InvalidAmount(f"An amount is positive and has at most {MAX_DIGITS} digits.")
     plain = int("".join(map(str, digits)))
     shift = int(exponent) + asset.scale
     units, rest = divmod(plain * 10 ** max(shift, 0), 10 ** max(-shift, 0))

@@ -107,7 +107,10 @@ def plan(order: Order, accounts: Mapping[str, Account], now_ms: int) -> Plan:
         _check_funds(leg, accounts[leg.account_id])
     time_ms = max(now_ms, *(accounts[leg.account_id].head_time_ms + 1 for leg in guarded))
     changes = {leg.account_id: _change(order, leg, accounts[leg.account_id], time_ms) for leg in guarded}
-    return Plan(_transfer(order, changes, time_ms), tuple(changes.values()), order.accepted_statuses, order.flow)
+    # Whether a wallet has to be frozen was decided by the status as it was seen.
+    seen = frozenset(change.before.status for change in changes.values())
+    accepted = order.accepted_statuses if order.freeze is None else seen
+    return Plan(_transfer(order, changes, time_ms), tuple(changes.values()), accepted, order.flow)
 
 
 def _check_order(order: Order) -> None:

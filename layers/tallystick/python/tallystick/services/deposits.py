@@ -6,12 +6,13 @@ from typing import Final
 
 from tallystick.domain.accounts import Account, Status
 from tallystick.domain.callers import Caller, Role
-from tallystick.domain.deposits import Deposit, deposit_id
+from tallystick.domain.deposits import PREFIX, Deposit, deposit_id
 from tallystick.domain.errors import (
     AccountNotActive,
     AssetMismatch,
     IdempotencyKeyReused,
     NotFound,
+    Refusal,
     TooMuchContention,
 )
 from tallystick.domain.money import Asset, known_asset, parse_amount
@@ -72,9 +73,12 @@ def order(
         ProviderUnavailable, ProviderRefused: the payment could not be prepared; the key can be used again.
     """
     wallet = visible(counter.wallets, caller, request.wallet_id)
-    _check(counter, wallet, request)
     wanted = _deposit(counter, wallet, claim, request, now_ms, expires_at_ms)
-    stored = counter.flows.create(wanted)
+    try:
+        _check(counter, wallet, request)
+        stored = counter.flows.create(wanted)
+    except Refusal as refusal:
+        stored = _standing_or_refuse(counter.flows, wanted.flow_id, refusal)
     if (stored.owner_id, stored.fingerprint) != (wanted.owner_id, wanted.fingerprint):
         raise IdempotencyKeyReused
     if stored.ready:
@@ -88,11 +92,19 @@ def get(*, flows: Flows, caller: Caller, flow_id: str) -> Deposit:
     Raises:
         NotFound: none, or somebody else's.
     """
-    deposit = flows.get(flow_id) if flow_id.startswith("dep_") else None
+    deposit = flows.get(flow_id) if flow_id.startswith(PREFIX) else None
     if deposit is None:
         raise NotFound("deposit")
     caller.require_sight("deposit", deposit.owner_id, Role.SERVICE, Role.ADMIN)
     return deposit
+
+
+def _standing_or_refuse(flows: Flows, flow_id: str, refusal: Refusal) -> Deposit:
+    """Answer what stands under the key, though nobody could order it any more."""
+    stored = flows.get(flow_id)
+    if stored is None:
+        raise refusal
+    return stored
 
 
 def _check(counter: Counter, wallet: Account, request: DepositRequest) -> None:
@@ -132,7 +144,7 @@ def _with_checkout(flows: Flows, deposit: Deposit, checkout: Checkout) -> Deposi
             deposit,
             checkout_url=checkout.url,
             instructions=checkout.instructions,
-            references=checkout.references,
+            references=tuple(dict.fromkeys((*deposit.references, *checkout.references))),
             ready=True,
             version=deposit.version + 1,
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.domain.accounts import Account
+from tallystick.domain.deposits import Deposit
 from tallystick.domain.errors import (
     AlreadyReversed,
     IdempotencyKeyReused,
@@ -79,10 +80,14 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """Hand back the transfer that stands under the key, and whether it stood there before this call."""
+    """Hand back the transfer that stands under the key, and whether it stood there before this call.
+
+    `flow` is what this call wrote of the flow, if the movement was a step of one.
+    """
 
     transfer: Transfer
     replayed: bool
+    flow: Deposit | None = None
 
 
 def post(*, ledger: Ledger, movement: Movement, now_ms: int) -> Receipt:
@@ -121,7 +126,7 @@ def post(*, ledger: Ledger, movement: Movement, now_ms: int) -> Receipt:
             ledger.pause(attempt)
         else:
             ledger.memory.keep(change.after for change in intended.changes)
-            return Receipt(intended.transfer, replayed=False)
+            return Receipt(intended.transfer, replayed=False, flow=intended.flow)
     raise TooMuchContention("Other movements of the same wallet came first each time; send the same request again.")
 
 

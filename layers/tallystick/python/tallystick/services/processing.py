@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tallystick.domain.deposits import Deposit
-from tallystick.domain.errors import IdempotencyKeyReused, InvariantViolated, Refusal
+from tallystick.domain.deposits import PREFIX, Deposit
+from tallystick.domain.errors import InvariantViolated, Refusal
 from tallystick.domain.inbox import EventState, InboxEvent, buried, done, postponed
 from tallystick.domain.money import format_units
 from tallystick.domain.webhooks import EventRejected, Notice, Paid, Provider, TakenBack
@@ -23,7 +23,6 @@ CONFIRM_AFTER_MS: Final = 3_600_000
 """An event without a signed time that is older than this when it arrives is confirmed with its provider."""
 
 _MONEY: Final = (Paid, TakenBack)
-_OURS: Final = "dep_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +78,6 @@ def _try(office: Office, event: InboxEvent, now_ms: int) -> Handled:
     except EventRejected as rejected:
         give_up = _bury if rejected.final else _try_later
         return give_up(office, event, rejected.reason, rejected.detail, now_ms)
-    except IdempotencyKeyReused:
-        detail = "The provider's id of this money was posted for another order or amount."
-        return _bury(office, event, "contradiction", detail, now_ms)
     except Refusal as refusal:
         return _try_later(office, event, refusal.code, refusal.detail, now_ms)
     except Exception as fault:  # noqa: BLE001 (a fault of ours must neither lose an event nor hold up others)
@@ -123,13 +119,13 @@ def _order_of(books: Books, event: InboxEvent, notice: Notice) -> Deposit | None
     if not any(isinstance(fact, _MONEY) for fact in notice.facts):
         return None
     # A provider's own name may become known by an event that is still to come.
-    names = [reference for reference in notice.references if not reference.startswith(_OURS)]
+    names = [reference for reference in notice.references if not reference.startswith(PREFIX)]
     meant = ", ".join(notice.references) or "it"
     raise EventRejected("unknown-order", f"No order of ours is meant by {meant}.", final=not names)
 
 
 def _find(books: Books, reference: str) -> Deposit | None:
-    flow_id = reference if reference.startswith(_OURS) else books.flows.find(reference)
+    flow_id = reference if reference.startswith(PREFIX) else books.flows.find(reference)
     return books.flows.get(flow_id) if flow_id else None
 
 
@@ -149,9 +145,9 @@ def _concerns(event: InboxEvent, settled: Settled | None) -> Iterator[Alert]:
         return
     deposit = settled.deposit
     about = {"deposit_id": deposit.flow_id, "wallet_id": deposit.wallet_id, "asset": deposit.asset.code}
-    if any(isinstance(fact, Paid) for fact in settled.facts) and deposit.account_id != deposit.wallet_id:
-        yield _alert(MONEY_IN_SUSPENSE, "high", event, account_id=deposit.account_id, **about)
-    if any(isinstance(fact, TakenBack) for fact in settled.facts) and deposit.owed_units:
+    if settled.aside:
+        yield _alert(MONEY_IN_SUSPENSE, "high", event, account_id=settled.aside, **about)
+    if settled.moves_money and deposit.owed_units:
         owed = format_units(deposit.owed_units, deposit.asset.scale)
         yield _alert(RECEIVABLE, "high", event, owed=owed, **about)
 

@@ -10,7 +10,7 @@ from tallystick.domain.posting import Plan
 from tallystick.domain.transfers import Record, Tombstone
 from tallystick.services.ledger import Ledger
 from tallystick.services.ports.flows import Flows
-from tallystick.services.ports.ledger import Book
+from tallystick.services.ports.ledger import Book, CommitRefused
 from tallystick.services.settling import Books
 
 
@@ -48,7 +48,10 @@ class Rehearsal:
         return self.book.reversed_by(transfer_id)
 
     def commit(self, plan: Plan) -> None:
-        """Note what would be written."""
+        """Note what would be written, unless it was written before."""
+        record = self.book.record(plan.transfer.claim.key.digest)
+        if record is not None:
+            raise CommitRefused(record)
         self._accounts |= {change.after.account_id: change.after for change in plan.changes}
         if plan.flow is not None:
             self._flows[plan.flow.flow_id] = plan.flow
@@ -69,7 +72,9 @@ class Rehearsal:
         """Find the flow that a reference belongs to."""
         return self.flows.find(reference)
 
-    def save(self, flow: Deposit, references: Sequence[str] = ()) -> bool:  # noqa: ARG002 (no event brings references)
-        """Note a flow as it would be."""
+    def save(self, flow: Deposit, references: Sequence[str] = ()) -> bool:
+        """Note a flow as it would be, unless it goes by the name of another."""
+        if any(self.find(name) not in {None, flow.flow_id} for name in references):
+            return False
         self._flows[flow.flow_id] = flow
         return True

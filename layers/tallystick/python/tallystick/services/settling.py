@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tallystick.domain.accounts import Account, AccountKind, Status, tallied_account
-from tallystick.domain.deposits import Deposit, Step, covered, credited, due, given_back, with_facts
-from tallystick.domain.errors import AccountNotActive, TooMuchContention
+from tallystick.domain.deposits import PREFIX, Deposit, Step, covered, credited, due, given_back, with_facts
+from tallystick.domain.errors import AccountNotActive, IdempotencyKeyReused, TooMuchContention
 from tallystick.domain.house import receivable_account, suspense_account
+from tallystick.domain.money import format_units
 from tallystick.domain.posting import Leg, Order
 from tallystick.domain.transfers import CLAIMS, Claim, Transfer, TransferKind
 from tallystick.domain.webhooks import EventRejected, Fact, Notice, Paid, TakenBack
@@ -38,9 +39,28 @@ class Settled:
     @property
     def transfer_ids(self) -> list[str]:
         """Name the movements that stand for these facts, made now or before."""
-        told = {fact.payment_id for fact in self.facts if isinstance(fact, Paid)}
-        told |= {fact.claim_id for fact in self.facts if isinstance(fact, TakenBack)}
+        told = {*self._payments, *self._claims}
         return [self.deposit.key(step).transfer_id for step in self.deposit.steps if step.money_id in told]
+
+    @property
+    def moves_money(self) -> bool:
+        """Tell whether any of the facts is about money."""
+        return bool(self._payments or self._claims)
+
+    @property
+    def aside(self) -> str | None:
+        """Name the account that holds money of these facts because the wallet could not take it."""
+        accounts = {self.deposit.payments[payment_id].account_id for payment_id in self._payments}
+        accounts |= {self.deposit.claims[claim_id].given_back_to for claim_id in self._claims}
+        return next(iter(accounts - {None, self.deposit.wallet_id}), None)
+
+    @property
+    def _payments(self) -> list[str]:
+        return [fact.payment_id for fact in self.facts if isinstance(fact, Paid)]
+
+    @property
+    def _claims(self) -> list[str]:
+        return [fact.claim_id for fact in self.facts if isinstance(fact, TakenBack)]
 
 
 def settle(*, books: Books, deposit: Deposit, notice: Notice, accept_any_amount: bool, now_ms: int) -> Settled:
@@ -55,39 +75,45 @@ def settle(*, books: Books, deposit: Deposit, notice: Notice, accept_any_amount:
     transfers: list[Transfer] = []
     for _ in range(MAX_STEPS):
         known = with_facts(deposit, notice.facts, accept_any_amount=accept_any_amount)
-        names = [name for name in notice.references if name not in {deposit.flow_id, *deposit.references}]
+        names = [name for name in notice.references if not name.startswith(PREFIX) and name not in deposit.references]
         step = due(known)
         if names:
-            _learn(books.flows, known, names)
+            written = _learn(books.flows, known, names)
         elif step is not None:
-            transfers += _take(books, known, step, now_ms)
+            written = _take(books, known, step, now_ms, transfers)
         elif known != deposit:
-            books.flows.save(replace(known, version=known.version + 1))
+            written = _save(books.flows, known)
         else:
             return Settled(deposit, notice.facts, tuple(transfers))
-        deposit = _reread(books.flows, deposit)
+        deposit = written or books.flows.get(deposit.flow_id) or deposit
     raise TooMuchContention("Other events of the same order came first each time.")
 
 
-def _learn(flows: Flows, known: Deposit, names: Sequence[str]) -> None:
+def _learn(flows: Flows, known: Deposit, names: Sequence[str]) -> Deposit | None:
     """Keep the names by which later events may mean this order."""
-    named = replace(known, references=(*known.references, *names), version=known.version + 1)
-    if flows.save(named, names):
-        return
-    if any(flows.find(name) not in {None, known.flow_id} for name in names):
+    written = _save(flows, replace(known, references=(*known.references, *names)), names)
+    if written is None and any(flows.find(name) not in {None, known.flow_id} for name in names):
         raise EventRejected("contradiction", f"Another order is known by one of {', '.join(names)}.")
+    return written
 
 
-def _reread(flows: Flows, deposit: Deposit) -> Deposit:
-    return flows.get(deposit.flow_id) or deposit
+def _save(flows: Flows, known: Deposit, names: Sequence[str] = ()) -> Deposit | None:
+    following = replace(known, version=known.version + 1)
+    return following if flows.save(following, names) else None
 
 
-def _take(books: Books, known: Deposit, step: Step, now_ms: int) -> list[Transfer]:
+def _take(books: Books, known: Deposit, step: Step, now_ms: int, transfers: list[Transfer]) -> Deposit | None:
+    """Post a step and note its transfer; nothing when another event of the order came first."""
     try:
         receipt = _post(books, known, step, now_ms)
     except FlowChanged:
-        return []
-    return [] if receipt.replayed else [receipt.transfer]
+        return None
+    except IdempotencyKeyReused as reused:
+        detail = f"The provider's id {step.money_id} was posted for another order or amount."
+        raise EventRejected("contradiction", detail) from reused
+    if not receipt.replayed:
+        transfers.append(receipt.transfer)
+    return receipt.flow
 
 
 def _post(books: Books, known: Deposit, step: Step, now_ms: int) -> Receipt:
@@ -127,12 +153,12 @@ def _claim(order: Order, known: Deposit, step: Step, account: Account) -> Order:
     """Take what is there; what is missing is owed, and then the wallet is frozen."""
     taken = min(account.balance, step.units)
     owed = step.units - taken
-    asset = order.asset
+    shortfall = f"{format_units(owed, order.asset.scale)} {order.asset.code}"
     return replace(
         order,
         legs=_legs(known, -taken, -owed, account.account_id),
         flow=covered(known, step, taken),
-        freeze=f"{step.kind} {step.money_id} exceeded the balance by {owed} units of {asset.code}"
+        freeze=f"{step.kind} {step.money_id} exceeded the balance by {shortfall}"
         if owed and account.kind is AccountKind.USER
         else None,
     )
@@ -145,7 +171,7 @@ def _give_back(order: Order, known: Deposit, step: Step, account_id: str) -> Ord
     """
     settled = min(known.owed_units, step.units)
     legs = _legs(known, step.units - settled, settled, account_id)
-    return replace(order, legs=legs, flow=given_back(known, step, settled))
+    return replace(order, legs=legs, flow=given_back(known, step, account_id, settled))
 
 
 def _legs(known: Deposit, units: int, owed: int, account_id: str) -> tuple[Leg, ...]:

@@ -1,16 +1,13 @@
 """Read accounts consistently, however many, in one call."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from pynamodb.exceptions import DoesNotExist
 
 from tallystick.adapters.dynamo import items
-from tallystick.adapters.dynamo.connection import troubles
+from tallystick.adapters.dynamo.connection import is_possible_key, troubles
 from tallystick.adapters.dynamo.tables import AccountItem
 from tallystick.domain.accounts import Account
-
-_MAX_KEY_BYTES: Final = 2048
 
 
 def read_accounts(account_ids: Sequence[str]) -> dict[str, Account]:
@@ -19,7 +16,7 @@ def read_accounts(account_ids: Sequence[str]) -> dict[str, Account]:
     Raises:
         StoreUnavailable: DynamoDB throttled, failed or did not answer.
     """
-    possible = [account_id for account_id in account_ids if _is_possible_key(account_id)]
+    possible = [account_id for account_id in account_ids if is_possible_key(account_id)]
     with troubles():
         found = _one(possible[0]) if len(possible) == 1 else list(AccountItem.batch_get(possible, consistent_read=True))
     return {item.account_id: items.account(item) for item in found}
@@ -30,8 +27,3 @@ def _one(account_id: str) -> list[AccountItem]:
         return [AccountItem.get(account_id, consistent_read=True)]
     except DoesNotExist:
         return []
-
-
-def _is_possible_key(text: str) -> bool:
-    """Tell whether DynamoDB takes a text as a partition key: it refuses empty ones and those over 2,048 bytes."""
-    return 0 < len(text.encode()) <= _MAX_KEY_BYTES

@@ -82,7 +82,7 @@ def _put_new(transaction: TransactWrite, item: TransferItem) -> None:
 
 
 def _update_head(transaction: TransactWrite, change: Change, plan: Plan) -> None:
-    """Write what an account becomes; a status is changed only from the one that was seen."""
+    """Write what an account becomes."""
     before, after = change.before, change.after
     actions: list[Action] = [
         AccountItem.balance.set(after.balance),
@@ -90,16 +90,14 @@ def _update_head(transaction: TransactWrite, change: Change, plan: Plan) -> None
         AccountItem.head_hash.set(after.head_hash),
         AccountItem.head_time_ms.set(after.head_time_ms),
     ]
-    accepted = plan.accepted_statuses
     if after.status is not before.status:
         actions += [AccountItem.status.set(after.status), AccountItem.status_reason.set(str(after.status_reason))]
-        accepted = frozenset({before.status})
     transaction.update(
         AccountItem(before.account_id),
         actions=actions,
         condition=(AccountItem.version == before.version)
         & (AccountItem.balance == before.balance)
-        & AccountItem.status.is_in(*sorted(accepted)),
+        & AccountItem.status.is_in(*sorted(plan.accepted_statuses)),
         return_values=ALL_OLD,
     )
 

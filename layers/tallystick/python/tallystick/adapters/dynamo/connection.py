@@ -15,6 +15,7 @@ READ_TIMEOUT_S: Final = 3
 SDK_RETRIES: Final = 2
 """Tries of the SDK within one call; it repeats a transaction with the same ClientRequestToken, so none runs twice."""
 
+MAX_KEY_BYTES: Final = 2048
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 
 _TROUBLE: Final = frozenset(
@@ -46,6 +47,11 @@ def response_code(error: PynamoDBException) -> str | None:
     PynamoDB's own `cause_response_code` fails on errors of the connection.
     """
     return None if isinstance(error.cause, SILENCE) else error.cause_response_code
+
+
+def is_possible_key(text: str) -> bool:
+    """Tell whether DynamoDB takes a text as a partition key: it refuses empty ones and those over 2,048 bytes."""
+    return 0 < len(text.encode()) <= MAX_KEY_BYTES
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pynamodb.constants import ALL_OLD
 from pynamodb.exceptions import DoesNotExist, PutError
 from pynamodb.transactions import TransactWrite
 
-from tallystick.adapters.dynamo.connection import CONDITION_FAILED, response_code, troubles
+from tallystick.adapters.dynamo.connection import CONDITION_FAILED, is_possible_key, response_code, troubles
 from tallystick.adapters.dynamo.tables import FlowItem
 from tallystick.adapters.dynamo.transactions import is_written
 from tallystick.domain.deposits import Deposit
@@ -74,6 +74,8 @@ def put_next(transaction: TransactWrite, flow: Deposit) -> None:
 
 
 def _read(key: str) -> FlowItem | None:
+    if not is_possible_key(key):
+        return None
     with troubles():
         try:
             return FlowItem.get(key, consistent_read=True)

@@ -9,7 +9,7 @@ from pynamodb.exceptions import DoesNotExist, PutError, UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from tallystick.adapters.dynamo.connection import CONDITION_FAILED, response_code, troubles
+from tallystick.adapters.dynamo.connection import CONDITION_FAILED, is_possible_key, response_code, troubles
 from tallystick.adapters.dynamo.tables import AuditItem, InboxItem
 from tallystick.adapters.dynamo.transactions import is_written
 from tallystick.domain.audit import AuditRecord
@@ -47,6 +47,8 @@ class DynamoInbox:
 
     def get(self, inbox_key: str) -> InboxEvent | None:
         """Read an event consistently."""
+        if not is_possible_key(inbox_key):
+            return None
         with troubles():
             try:
                 return _event(InboxItem.get(inbox_key, consistent_read=True))
@@ -70,8 +72,9 @@ class DynamoInbox:
             return [Overdue(item.inbox_key, item.due_at_ms) for item in found]
 
     def postpone(self, overdue: Overdue, due_at_ms: int) -> bool:
-        """Set the time by which something should have been done, if it is still the one that the index saw."""
-        item, unchanged = InboxItem(overdue.inbox_key), InboxItem.due_at_ms == overdue.due_at_ms
+        """Set the time by which something should have been done, if it is still what the index saw."""
+        item = InboxItem(overdue.inbox_key)
+        unchanged = InboxItem.open.exists() & (InboxItem.due_at_ms == overdue.due_at_ms)
         return _is_updated(item, [InboxItem.due_at_ms.set(due_at_ms)], unchanged)
 
     def dead(self, limit: int, after: str | None) -> Page[InboxEvent]:

@@ -37,6 +37,12 @@ class ProviderGateway:
             raise ConfigurationError(f"{name} of {self.provider} is not configured")
         return str(value)
 
+    def _secret(self, name: str) -> str:
+        value = self._secrets().get(name)
+        if not value:
+            raise ConfigurationError(f"the secret {name} of {self.provider} is missing")
+        return value
+
     def _refused(self, detail: str) -> ProviderRefused:
         return ProviderRefused(detail, provider=self.provider)
 

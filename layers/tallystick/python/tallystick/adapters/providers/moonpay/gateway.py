@@ -101,7 +101,7 @@ class MoonPayGateway(ProviderGateway):
 
     def confirm(self, notice: Notice) -> Notice:
         """Ask how the purchase stands."""
-        headers = {"Authorization": f"Api-Key {self._secrets()['api_key']}"}
+        headers = {"Authorization": f"Api-Key {self._secret('api_key')}"}
         found = self._http.get(f"/v1/transactions/{notice.details['transaction']}", headers).find(_Transaction)
         if found is None:
             raise not_confirmed(notice)
@@ -120,7 +120,7 @@ class MoonPayGateway(ProviderGateway):
             **({"redirectURL": self._setting.return_url} if self._setting.return_url else {}),
         }
         page = self._configured("checkout_url").rstrip("/")
-        return Checkout(url=signed(f"{page}/?{urlencode(values, quote_via=quote)}", self._secrets()["signing_key"]))
+        return Checkout(url=signed(f"{page}/?{urlencode(values, quote_via=quote)}", self._secret("signing_key")))
 
     def _fact(self, transaction: _Transaction) -> Fact:
         if transaction.status == "completed":

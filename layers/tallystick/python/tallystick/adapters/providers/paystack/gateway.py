@@ -105,7 +105,7 @@ class PaystackGateway(ProviderGateway):
         return found.data.fact()
 
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._secrets()['api_key']}"}
+        return {"Authorization": f"Bearer {self._secret('api_key')}"}
 
 
 def _is_duplicate(reply: Reply) -> bool:

@@ -33,15 +33,17 @@ class PaymentIntent(Document):
 
     id: Id
     currency: Currency
-    amount_received: Units = 0
+    amount: Units
+    amount_received: Units | None = None
     status: Name
     metadata: Metadata = Metadata()
     last_payment_error: _PaymentError | None = None
     cancellation_reason: Name | None = None
 
     def paid(self) -> Fact:
-        """Say that it was paid."""
-        return Paid(self.id, _amount(self.amount_received, self.currency))
+        """Say that it was paid, in part perhaps."""
+        received = self.amount if self.amount_received is None else self.amount_received
+        return Paid(self.id, _amount(received, self.currency))
 
     def pending(self) -> Fact:
         """Say that it goes on."""

@@ -117,7 +117,7 @@ class StripeGateway(ProviderGateway):
         return self._http.post(path, headers, urlencode(fields).encode(), repeatable=True).read(model)
 
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self._secrets()['api_key']}"}
+        return {"Authorization": f"Bearer {self._secret('api_key')}"}
 
 
 def _closes_at_s(deposit: Deposit) -> int:

@@ -95,15 +95,14 @@ class TrueLayerGateway(ProviderGateway):
         # Imported here: a webhook is read without it.
         from tallystick.adapters.providers.truelayer.signing import IDEMPOTENCY_HEADER, sign_post
 
-        secrets = self._secrets()
         key = str(uuid.uuid5(uuid.NAMESPACE_URL, f"tallystick:{deposit.flow_id}"))
         headers = {
             **self._headers(),
             "Content-Type": "application/json",
             IDEMPOTENCY_HEADER: key,
             "Tl-Signature": sign_post(
-                private_key=secrets["private_key"],
-                key_id=secrets["key_id"],
+                private_key=self._secret("private_key"),
+                key_id=self._secret("key_id"),
                 path=_PAYMENTS,
                 idempotency_key=key,
                 body=body,
@@ -133,7 +132,7 @@ class TrueLayerGateway(ProviderGateway):
         fields = {
             "grant_type": "client_credentials",
             "client_id": self._configured("client_id"),
-            "client_secret": self._secrets()["client_secret"],
+            "client_secret": self._secret("client_secret"),
             "scope": "payments",
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -1,0 +1,103 @@
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from tests.support.sandbox import RunningSandbox
+
+STRIPE = {"authorization": "Bearer sk_test_1"}
+INTENT = {"amount": "100", "currency": "usd", "metadata[deposit_id]": "dep_1"}
+
+
+def test_things_are_made_and_changed(sandbox: RunningSandbox) -> None:
+    body = {"provider": "stripe", "id": "pi_1", "status": "processing"}
+    assert sandbox.http.post("/_control/resources", json=body).json() == {"id": "pi_1", "status": "processing"}
+    assert sandbox.put("stripe", "pi_1", status="succeeded", id="other") == {"id": "other", "status": "succeeded"}
+    assert sandbox.things("stripe") == {"pi_1": {"id": "other", "status": "succeeded"}}
+
+
+def test_faults_are_used_up(sandbox: RunningSandbox) -> None:
+    sandbox.fail("stripe", status=503, times=2)
+    statuses = [sandbox.http.get("/stripe/v1/refunds", headers=STRIPE).status_code for _ in range(3)]
+    assert statuses == [503, 503, 200]
+    assert [call["status"] for call in sandbox.calls("stripe")] == statuses
+
+
+def test_a_delay_comes_before_the_effect(sandbox: RunningSandbox) -> None:
+    sandbox.fail("stripe", delay_ms=120)
+    started = time.monotonic()
+    sandbox.http.get("/stripe/v1/refunds", headers=STRIPE)
+    assert time.monotonic() - started >= 0.12
+
+
+def test_a_lost_answer_has_its_effect(sandbox: RunningSandbox) -> None:
+    sandbox.fail("stripe", lost=True)
+    with pytest.raises(httpx.RemoteProtocolError):
+        sandbox.http.post("/stripe/v1/payment_intents", headers=STRIPE, data=INTENT)
+    assert list(sandbox.things("stripe")) == ["pi_sandbox_1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/stripe/v1/refunds", 401),
+        ("/paystack/refund/1", 401),
+        ("/moonpay/v1/transactions/1", 401),
+        ("/truelayer/v3/payments/1", 401),
+        ("/ramp/host-api/purchase/1?secret=1", 404),
+        ("/stellar/accounts/G/payments", 404),
+        ("/paypal/v1", 404),
+        ("/_control/nothing", 404),
+        ("/", 404),
+    ],
+)
+def test_who_is_not_known_gets_nothing(sandbox: RunningSandbox, path: str, status: int) -> None:
+    assert sandbox.http.get(path).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        ("/stripe/v1/nothing", STRIPE),
+        ("/paystack/nothing", STRIPE),
+        ("/moonpay/v1/nothing", {"authorization": "Api-Key 1"}),
+        ("/ramp/nothing", {}),
+        ("/stellar/nothing", {}),
+    ],
+)
+def test_what_is_not_played_is_not_found(sandbox: RunningSandbox, path: str, headers: dict[str, str]) -> None:
+    assert sandbox.http.get(path, headers=headers).status_code == 404
+    if path.startswith("/stripe"):
+        assert sandbox.http.post(path, headers=headers).status_code == 404
+
+
+def test_without_a_key_stripe_does_everything_anew(sandbox: RunningSandbox) -> None:
+    ids = {sandbox.http.post("/stripe/v1/payment_intents", headers=STRIPE, data=INTENT).json()["id"] for _ in "ab"}
+    assert len(ids) == 2
+
+
+def test_truelayer_wants_a_key_and_a_signature(sandbox: RunningSandbox) -> None:
+    form = {"grant_type": "client_credentials", "client_id": "c", "client_secret": "s", "scope": "payments"}
+    token = sandbox.http.post("/truelayer/connect/token", data=form).json()["access_token"]
+    headers = {"authorization": f"Bearer {token}"}
+    url = "/truelayer/v3/payments"
+    assert sandbox.http.post(url, headers=headers, json={}).status_code == 400
+    assert sandbox.http.post(url, headers={**headers, "idempotency-key": "k"}, json={}).status_code == 401
+    assert sandbox.http.get("/truelayer/nothing", headers=headers).status_code == 404
+    form["grant_type"] = "password"
+    assert sandbox.http.post("/truelayer/connect/token", data=form).status_code == 400
+
+
+def test_truelayer_publishes_the_keys_that_it_is_given(sandbox: RunningSandbox) -> None:
+    sandbox.put("truelayer", "jwks", keys=[{"kid": "1"}])
+    assert sandbox.http.get("/truelayer/.well-known/jwks").json()["keys"] == [{"kid": "1"}]
+
+
+def test_it_can_be_served_alone(sandbox: RunningSandbox) -> None:
+    port = sandbox.http.base_url.port
+    assert port is not None
+    command = [sys.executable, "-m", "cli.local.sandbox", str(port)]
+    taken = subprocess.run(command, capture_output=True, check=False, timeout=30)  # noqa: S603 (our own)
+    assert b"in use" in taken.stderr

@@ -1,0 +1,175 @@
+import pytest
+
+from tallystick.domain.webhooks import Fact, Failed, Paid, Pending, Provider, TakenBack
+from tests.unit.providers.world import amount, body, changed, read, rejection, stripe_refund
+
+SUCCEEDED = body(Provider.STRIPE, "valid_deposit_completed")
+FAILED = body(Provider.STRIPE, "valid_deposit_failed")
+REFUNDED = body(Provider.STRIPE, "valid_refunded")
+DISPUTED = body(Provider.STRIPE, "valid_chargeback")
+
+
+def dispute_event(kind: str, status: str) -> bytes:
+    return changed(changed(DISPUTED, "type", f"charge.dispute.{kind}"), "data.object.status", status)
+
+
+def facts(text: bytes) -> tuple[Fact, ...]:
+    return read(Provider.STRIPE, text).facts
+
+
+def test_a_payment_that_succeeded_is_paid() -> None:
+    notice = read(Provider.STRIPE, SUCCEEDED)
+    assert notice.event == "payment_intent.succeeded"
+    assert notice.references == ("dep_1", "stripe:pi_test_1")
+    assert notice.facts == (Paid("pi_test_1", amount("25.99", "USD")),)
+    assert (notice.confirm, notice.environment, notice.occurred_at_ms) == (False, "test", 1_767_225_595_000)
+    assert notice.details == {"payment_intent": "pi_test_1"}
+
+
+def test_live_money_says_so() -> None:
+    assert read(Provider.STRIPE, changed(SUCCEEDED, "livemode", value=True)).environment == "live"
+
+
+def test_a_payment_of_somebody_else_s_is_named_by_stripe_s_id_alone() -> None:
+    assert read(Provider.STRIPE, changed(SUCCEEDED, "data.object.metadata", {})).references == ("stripe:pi_test_1",)
+
+
+@pytest.mark.parametrize(
+    ("currency", "value"),
+    [
+        ("usd", "25.99"),
+        ("jpy", "2599"),
+        ("kwd", "2.599"),
+        ("ugx", "25.99"),
+        ("isk", "25.99"),
+    ],
+)
+def test_minor_units_are_those_of_the_currency(currency: str, value: str) -> None:
+    (paid,) = facts(changed(SUCCEEDED, "data.object.currency", currency))
+    assert paid == Paid("pi_test_1", amount(value, currency.upper()))
+
+
+def test_what_was_received_counts_where_it_is_told() -> None:
+    assert facts(changed(SUCCEEDED, "data.object.amount_received", 1000)) == (
+        Paid("pi_test_1", amount("10.00", "USD")),
+    )
+    untold = changed(changed(SUCCEEDED, "data.object.amount_received", ...), "data.object.amount", 2000)
+    assert facts(untold) == (Paid("pi_test_1", amount("20.00", "USD")),)
+
+
+def test_yen_as_documented() -> None:
+    notice = read(Provider.STRIPE, body(Provider.STRIPE, "valid_deposit_completed_zero_decimal"))
+    assert notice.facts == (Paid("pi_test_3", amount("500", "JPY")),)
+
+
+@pytest.mark.parametrize("kind", ["created", "processing", "requires_action"])
+def test_a_payment_that_goes_on_is_pending(kind: str) -> None:
+    assert facts(changed(SUCCEEDED, "type", f"payment_intent.{kind}")) == (Pending(),)
+
+
+def test_a_payment_that_failed_says_why() -> None:
+    assert facts(FAILED) == (Failed("card_declined"),)
+
+
+def test_a_payment_that_was_canceled_says_why() -> None:
+    text = changed(
+        changed(SUCCEEDED, "type", "payment_intent.canceled"), "data.object.cancellation_reason", "abandoned"
+    )
+    assert facts(text) == (Failed("abandoned"),)
+
+
+def test_a_payment_that_failed_without_a_reason_has_a_general_one() -> None:
+    assert facts(changed(FAILED, "data.object.last_payment_error", None)) == (Failed("failed"),)
+
+
+def test_a_charge_that_was_refunded_says_too_little() -> None:
+    notice = read(Provider.STRIPE, REFUNDED)
+    assert (notice.confirm, notice.facts) == (True, ())
+    assert notice.references == ("dep_1", "stripe:pi_test_1")
+    assert notice.details == {"payment_intent": "pi_test_1"}
+
+
+def test_a_charge_without_a_payment_is_not_ours() -> None:
+    notice = read(Provider.STRIPE, changed(REFUNDED, "data.object.payment_intent", None))
+    assert (notice.confirm, notice.references, notice.facts) == (False, (), ())
+
+
+@pytest.mark.parametrize("kind", ["refund.created", "refund.updated", "charge.refund.updated"])
+@pytest.mark.parametrize("status", ["pending", "succeeded"])
+def test_a_refund_is_taken_when_it_is_created(kind: str, status: str) -> None:
+    notice = read(Provider.STRIPE, stripe_refund(kind, status=status))
+    assert notice.references == ("stripe:pi_1",)
+    assert notice.facts == (TakenBack("re_1", "refund", amount("10.00", "USD")),)
+    assert (notice.environment, notice.occurred_at_ms, notice.confirm) == ("live", 1000, False)
+
+
+@pytest.mark.parametrize("status", ["failed", "canceled"])
+def test_a_refund_that_failed_is_undone(status: str) -> None:
+    (taken,) = facts(stripe_refund("refund.failed", status=status))
+    assert taken == TakenBack("re_1", "refund", amount("10.00", "USD"), undone=True)
+
+
+@pytest.mark.parametrize("status", ["requires_action", "something_new", None])
+def test_a_refund_that_waits_takes_nothing(status: str | None) -> None:
+    assert facts(stripe_refund(status=status)) == ()
+
+
+@pytest.mark.parametrize("kind", ["created", "updated", "funds_withdrawn"])
+@pytest.mark.parametrize("status", ["needs_response", "under_review", "lost"])
+def test_a_dispute_takes_money(kind: str, status: str) -> None:
+    notice = read(Provider.STRIPE, dispute_event(kind, status))
+    assert notice.references == ("stripe:pi_test_1",)
+    assert notice.facts == (TakenBack("dp_test_1", "chargeback", amount("25.99", "USD")),)
+    assert notice.details == {"payment_intent": "pi_test_1", "dispute": "dp_test_1"}
+
+
+@pytest.mark.parametrize("kind", ["created", "updated", "closed", "funds_withdrawn", "funds_reinstated"])
+@pytest.mark.parametrize("status", ["warning_needs_response", "warning_under_review", "warning_closed"])
+def test_an_inquiry_takes_nothing(kind: str, status: str) -> None:
+    assert facts(dispute_event(kind, status)) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "undone"),
+    [("closed", "lost", False), ("closed", "won", True), ("funds_reinstated", "under_review", True)],
+)
+def test_a_dispute_ends_one_way_or_the_other(kind: str, status: str, *, undone: bool) -> None:
+    (taken,) = facts(dispute_event(kind, status))
+    assert taken == TakenBack("dp_test_1", "chargeback", amount("25.99", "USD"), undone=undone)
+
+
+@pytest.mark.parametrize("kind", ["created", "updated", "funds_withdrawn"])
+def test_that_a_dispute_was_won_is_left_to_its_end(kind: str) -> None:
+    assert facts(dispute_event(kind, "won")) == ()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["checkout.session.completed", "checkout.session.async_payment_succeeded", "payout.paid", "customer.created"],
+)
+def test_other_events_say_nothing_about_an_order(kind: str) -> None:
+    notice = read(Provider.STRIPE, changed(SUCCEEDED, "type", kind))
+    assert (notice.event, notice.references, notice.facts, notice.confirm) == (kind, (), (), False)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.object.amount_received", 25.99),
+        ("data.object.amount_received", "2599"),
+        ("data.object.amount_received", True),
+        ("data.object.amount_received", -1),
+        ("data.object.amount_received", 10**40),
+        ("data.object.currency", "dollar"),
+        ("data.object.currency", ...),
+        ("data.object.id", "../v1/charges"),
+        ("data.object.id", ...),
+        ("data.object.metadata", {"deposit_id": 1}),
+        ("data.object", []),
+        ("livemode", "false"),
+        ("created", None),
+        ("type", 1),
+    ],
+)
+def test_what_stripe_does_not_document_is_unreadable(path: str, value: object) -> None:
+    assert rejection(Provider.STRIPE, changed(SUCCEEDED, path, value)) == "unreadable"
