@@ -42,6 +42,7 @@ def at_that_time(deployment: Deployment, sandbox: RunningSandbox) -> Iterator[No
     also_valid = {RECORDED[name]: keys_of(recorded[name]) for name in RECORDED}
     with with_keys(deployment, also_valid), with_environment(deployment, "webhooks", **moved):
         yield
+    sandbox.put("truelayer", "jwks", **truelayer_jwks())
 
 
 @pytest.mark.parametrize("name", RECORDED)

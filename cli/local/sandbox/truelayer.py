@@ -1,6 +1,7 @@
 """Play TrueLayer: tokens, payments, refunds, and the keys that its webhooks are signed with."""
 
 from cli.local.sandbox.messages import Answer, Once, Request, Thing, found
+from cli.webhooks.keys import truelayer_jwks
 
 _REUSED = Answer(422, {"title": "Idempotency-Key Reuse"})
 _UNAUTHENTICATED = Answer(401, {"title": "Unauthenticated"})
@@ -11,7 +12,7 @@ class TrueLayer:
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.things: dict[str, Thing] = {"jwks": {"keys": []}, "token": {"expires_in": 3600}}
+        self.things: dict[str, Thing] = {"jwks": truelayer_jwks(), "token": {"expires_in": 3600}}
         self._once = Once(_REUSED)
         self._tokens: set[str] = set()
 

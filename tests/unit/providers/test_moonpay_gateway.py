@@ -32,9 +32,8 @@ def test_a_purchase_that_is_completed_is_paid() -> None:
     notice = read(Provider.MOONPAY, COMPLETED)
     assert notice == Notice(
         "transaction_updated",
-        ("dep_1", f"moonpay:{PURCHASE}"),
+        ("dep_1",),
         (Paid(PURCHASE, amount("0.1819", "ETH"), amount("300.00", "EUR")),),
-        occurred_at_ms=1_767_225_603_000,
         details={"transaction": PURCHASE},
     )
 
@@ -74,9 +73,9 @@ def test_a_sale_pays_nothing_in() -> None:
     )
 
 
-def test_a_purchase_without_our_id_is_named_by_moonpay_s() -> None:
+def test_a_purchase_without_our_id_names_no_order() -> None:
     notice = read(Provider.MOONPAY, changed(COMPLETED, "data.externalTransactionId", None))
-    assert notice.references == (f"moonpay:{PURCHASE}",)
+    assert notice.references == ()
 
 
 def test_hexadecimal_addresses_are_compared_without_their_case() -> None:
@@ -95,8 +94,6 @@ def test_hexadecimal_addresses_are_compared_without_their_case() -> None:
         ("data.quoteCurrencyAmount", True, "unreadable"),
         ("data.baseCurrencyAmount", 1e40, "unreadable"),
         ("data.baseCurrency", None, "unreadable"),
-        ("data.updatedAt", "yesterday", "unreadable"),
-        ("data.updatedAt", "2026-01-01T00:00:03", "unreadable"),
         ("data.id", 3, "unreadable"),
         ("data", None, "unreadable"),
     ],

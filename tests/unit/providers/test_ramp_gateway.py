@@ -15,7 +15,7 @@ PAID = Paid("testpurchase001", amount("0.006953883514304058", "ETH"), amount("20
 def test_a_purchase_that_was_released_is_paid() -> None:
     assert read(Provider.RAMP, RELEASED, {"deposit": FLOW}) == Notice(
         "RELEASED",
-        (FLOW, "ramp:testpurchase001"),
+        (FLOW,),
         (PAID,),
         occurred_at_ms=1_767_225_637_000,
         details={"purchase": "testpurchase001", "token": "testviewtoken001"},
@@ -25,8 +25,8 @@ def test_a_purchase_that_was_released_is_paid() -> None:
 @pytest.mark.parametrize(
     "query", [{}, {"deposit": ""}, {"deposit": "a b"}, {"deposit": "x" * 300}, {"deposit": "\ud800"}]
 )
-def test_an_address_without_an_order_leaves_ramp_s_id(query: dict[str, str]) -> None:
-    assert read(Provider.RAMP, RELEASED, query).references == ("ramp:testpurchase001",)
+def test_an_address_without_an_order_names_none(query: dict[str, str]) -> None:
+    assert read(Provider.RAMP, RELEASED, query).references == ()
 
 
 def test_a_purchase_that_was_created_is_pending() -> None:

@@ -120,7 +120,7 @@ class Notice:
 
     `references` name the order: its id, or the provider's id of a thing that belongs to it (`stripe:pi_1`); the first
     one that is known counts. With `confirm` the provider has to be asked before the facts are complete. `environment`
-    and `occurred_at_ms` are told by some providers only.
+    is told by some providers only, `occurred_at_ms` where the signature has no time.
     """
 
     event: str

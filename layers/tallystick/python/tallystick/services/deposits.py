@@ -74,11 +74,7 @@ def order(
     """
     wallet = visible(counter.wallets, caller, request.wallet_id)
     wanted = _deposit(counter, wallet, claim, request, now_ms, expires_at_ms)
-    try:
-        _check(counter, wallet, request)
-        stored = counter.flows.create(wanted)
-    except Refusal as refusal:
-        stored = _standing_or_refuse(counter.flows, wanted.flow_id, refusal)
+    stored = _create_or_find(counter, wallet, request, wanted)
     if (stored.owner_id, stored.fingerprint) != (wanted.owner_id, wanted.fingerprint):
         raise IdempotencyKeyReused
     if stored.ready:
@@ -99,12 +95,16 @@ def get(*, flows: Flows, caller: Caller, flow_id: str) -> Deposit:
     return deposit
 
 
-def _standing_or_refuse(flows: Flows, flow_id: str, refusal: Refusal) -> Deposit:
-    """Answer what stands under the key, though nobody could order it any more."""
-    stored = flows.get(flow_id)
-    if stored is None:
-        raise refusal
-    return stored
+def _create_or_find(counter: Counter, wallet: Account, request: DepositRequest, wanted: Deposit) -> Deposit:
+    """Write an order; what stands under its key is answered even if it could not be ordered any more."""
+    try:
+        _check(counter, wallet, request)
+    except Refusal as refusal:
+        stored = counter.flows.get(wanted.flow_id)
+        if stored is None:
+            raise refusal from None
+        return stored
+    return counter.flows.create(wanted)
 
 
 def _check(counter: Counter, wallet: Account, request: DepositRequest) -> None:

@@ -15,7 +15,6 @@ from tallystick.adapters.providers.reading import (
     Document,
     Exact,
     Id,
-    Instant,
     Name,
     Text,
     confirmed,
@@ -43,7 +42,6 @@ class _Crypto(Document):
 
 class _Transaction(Document, alias_generator=to_camel):
     id: Id
-    updated_at: Instant
     status: Name
     failure_reason: Text | None = None
     external_transaction_id: Id | None = None
@@ -59,9 +57,8 @@ class _Transaction(Document, alias_generator=to_camel):
 
     @property
     def references(self) -> tuple[str, ...]:
-        """Name the order by its id, which the widget was given, and by MoonPay's."""
-        given = (self.external_transaction_id,) if self.external_transaction_id else ()
-        return (*given, f"moonpay:{self.id}")
+        """Name the order by its id, which the widget was given and every event tells."""
+        return (self.external_transaction_id,) if self.external_transaction_id else ()
 
     @property
     def charged(self) -> Amount:
@@ -95,7 +92,6 @@ class MoonPayGateway(ProviderGateway):
             event.type,
             transaction.references,
             (self._fact(transaction),),
-            occurred_at_ms=transaction.updated_at,
             details={"transaction": transaction.id},
         )
 

@@ -75,7 +75,7 @@ class RampGateway(ProviderGateway):
         purchase = understand(_Purchase, event.purchase)
         return Notice(
             event.type,
-            (*_order_in(query), f"ramp:{purchase.id}"),
+            _order_in(query),
             (self._fact(purchase, event.type),),
             occurred_at_ms=purchase.updated_at,
             details={"purchase": purchase.id, "token": purchase.purchase_view_token or ""},

@@ -10,7 +10,6 @@ from tallystick.adapters.providers.base import ProviderGateway
 from tallystick.adapters.providers.reading import (
     Document,
     Id,
-    Instant,
     Name,
     confirmed,
     read,
@@ -33,7 +32,6 @@ _MEMO_BITS: Final = 63
 class _Anchored(Document):
     kind: Name
     status: Name
-    updated_at: Instant | None = None
     stellar_transaction_id: Id | None = None
 
 
@@ -93,7 +91,6 @@ class StellarGateway(ProviderGateway):
             operation.type,
             memo.references,
             () if fact is None else (fact,),
-            occurred_at_ms=operation.created_at,
             details={"stellar_transaction_id": operation.transaction_hash, "payment": operation.id},
         )
 
@@ -111,8 +108,8 @@ def _callback(transaction: Mapping[str, Any]) -> Notice:
     told = understand(_Anchored, transaction)
     event = f"{told.kind}_{told.status}"
     if event != "deposit_completed":
-        return Notice(event, occurred_at_ms=told.updated_at)
+        return Notice(event)
     if told.stellar_transaction_id is None:
         raise unreadable("transaction.stellar_transaction_id: a deposit that is completed has one")
     details = {"stellar_transaction_id": told.stellar_transaction_id}
-    return Notice(event, confirm=True, occurred_at_ms=told.updated_at, details=details)
+    return Notice(event, confirm=True, details=details)

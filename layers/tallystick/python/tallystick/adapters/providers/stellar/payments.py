@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from tallystick.adapters.providers.reading import Document, ExactText, Id, Instant, Name, Text
+from tallystick.adapters.providers.reading import Document, ExactText, Id, Name, Text
 from tallystick.domain.webhooks import Amount, EventRejected, Paid
 from tallystick.settings import ProviderSetting
 
@@ -39,7 +39,6 @@ class Operation(Document):
     type: Name
     transaction_successful: bool
     transaction_hash: Id
-    created_at: Instant
     to: Text | None = None
     account: Text | None = None
     into: Text | None = None

@@ -117,7 +117,6 @@ class _Data(Document):
 
 class _Event(Document):
     type: Name
-    created: Units
     livemode: bool
     data: _Data
 
@@ -148,7 +147,6 @@ def read_event(body: bytes) -> Notice:
         facts,
         confirm=event.type == "charge.refunded" and bool(references),
         environment=environment,
-        occurred_at_ms=event.created * 1000,
         details=details,
     )
 

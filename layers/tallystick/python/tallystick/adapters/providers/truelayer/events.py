@@ -7,7 +7,6 @@ from tallystick.adapters.providers.reading import (
     Currency,
     Document,
     Id,
-    Instant,
     Metadata,
     Name,
     Units,
@@ -58,15 +57,6 @@ class _Event(Document):
     refund_id: Id | None = None
     failure_reason: Name | None = None
     metadata: Metadata | None = None
-    settled_at: Instant | None = None
-    executed_at: Instant | None = None
-    authorized_at: Instant | None = None
-    failed_at: Instant | None = None
-
-    @property
-    def occurred_at_ms(self) -> int | None:
-        """Give the one time that an event has."""
-        return self.settled_at or self.executed_at or self.authorized_at or self.failed_at
 
 
 def read_event(body: bytes) -> Notice:
@@ -92,7 +82,6 @@ def _payment(event: _Event) -> Notice:
         (*metadata.references, f"truelayer:{payment_id}"),
         () if fact is None else (fact,),
         confirm=fact is None,
-        occurred_at_ms=event.occurred_at_ms,
         details={"payment": payment_id},
     )
 
@@ -103,7 +92,6 @@ def _refund(event: _Event) -> Notice:
         event.type,
         (f"truelayer:{payment_id}",),
         confirm=True,
-        occurred_at_ms=event.occurred_at_ms,
         details={"payment": payment_id, "refund": refund_id},
     )
 
