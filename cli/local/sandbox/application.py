@@ -70,11 +70,12 @@ class Sandbox:
         self._calls: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     async def _provide(self, name: str, path: str, request: Request, send: Send) -> None:
+        calls = self._calls[name]  # those before a reset are forgotten, though they may still be under way
         fault = self._faults[name].pop(0) if self._faults[name] else Fault()
         await asyncio.sleep(fault.delay_ms / 1000)
         asked = Request(request.method, f"/{path}", request.query, request.headers, request.body)
         answer = Answer(fault.status, {}) if fault.status else self._providers[name].answer(asked)
-        self._calls[name].append({**asdict(asked), "body": asked.body.decode(), "status": answer.status})
+        calls.append({**asdict(asked), "body": asked.body.decode(), "status": answer.status})
         await _send(send, answer, lost=fault.lost)
 
     def _control(self, path: str, request: Request) -> Answer:

@@ -24,6 +24,8 @@ class EventState(StrEnum):
 class InboxEvent:
     """Hold a genuine event; `external_id` is the provider's id of it, or a hash of its body where there is none.
 
+    `body` is what was signed: the body as it came, or the form of it that the provider signs.
+
     An open event must not be tried before `not_before_ms`, and somebody should have done so by `due_at_ms`.
     `confirm` asks the provider before money moves; `accepted` lets any amount pass, because an admin said so;
     `conflicts` marks a second body under an id that was there before.

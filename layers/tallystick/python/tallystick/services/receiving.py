@@ -92,11 +92,12 @@ def _signed_at(gate: Gate, delivery: Delivery) -> int | None:
 
 
 def _event(gate: Gate, delivery: Delivery, *, confirm: bool, grace_ms: int, conflicts: bool = False) -> InboxEvent:
+    content = gate.seal.content(delivery)
     return InboxEvent(
         provider=delivery.provider,
         environment=gate.environment,
-        external_id=gate.seal.event_id(delivery) or f"body:{digest(delivery.body.hex())}",
-        body=delivery.body,
+        external_id=gate.seal.event_id(delivery) or f"body:{digest(content.hex())}",
+        body=content,
         headers={name: text for name, text in delivery.headers.items() if name.startswith(_EVIDENCE_PREFIXES)},
         query=dict(delivery.query),
         received_at_ms=delivery.received_at_ms,

@@ -14,11 +14,11 @@ from urllib3.exceptions import HTTPError
 from tallystick.adapters.providers.reading import D, parse
 from tallystick.domain.errors import ProviderRefused, ProviderUnavailable
 
-CONNECT_TIMEOUT_S: Final = 2
-READ_TIMEOUT_S: Final = 5
+CONNECT_TIMEOUT_S: Final = 1
+READ_TIMEOUT_S: Final = 4
 MAX_ANSWER_BYTES: Final = 1024 * 1024
-PAUSES_S: Final = (0.2, 0.8)
-"""Before each further try."""
+PAUSES_S: Final = (0.3,)
+"""Before each further try. Two calls that get no answer fit into the half minute that API Gateway waits."""
 
 _PART_BYTES: Final = 64 * 1024
 _ANSWERED: Final = frozenset({2, 4})

@@ -28,6 +28,9 @@ class Seal(Protocol):
             Forged: it is not signed with any of the keys.
         """
 
+    def content(self, delivery: Delivery) -> bytes:
+        """Give the body as far as it is signed; another spelling of the same content is no other event."""
+
     def event_id(self, delivery: Delivery) -> str | None:
         """Find the id by which the provider's deliveries of one event are known; none when the body holds none."""
 

@@ -6,10 +6,11 @@ The older `Moonpay-Signature` is not looked at. https://dev.moonpay.com/referenc
 from collections.abc import Sequence
 
 from tallystick.adapters.providers import macs, members, timed, wire
+from tallystick.adapters.providers.whole import WholeBody
 from tallystick.domain.webhooks import Delivery
 
 
-class MoonPaySeal:
+class MoonPaySeal(WholeBody):
     """Implement `tallystick.services.ports.providers.Seal`; a key is the webhook API key."""
 
     def verify(self, delivery: Delivery, keys: Sequence[str]) -> int:

@@ -6,10 +6,11 @@ Nothing in it says when: a replay verifies. https://paystack.com/docs/payments/w
 from collections.abc import Sequence
 
 from tallystick.adapters.providers import macs, members, wire
+from tallystick.adapters.providers.whole import WholeBody
 from tallystick.domain.webhooks import Delivery
 
 
-class PaystackSeal:
+class PaystackSeal(WholeBody):
     """Implement `tallystick.services.ports.providers.Seal`; a key is the API's secret key."""
 
     def verify(self, delivery: Delivery, keys: Sequence[str]) -> None:

@@ -13,13 +13,14 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tallystick.adapters.providers import members, timed, wire
+from tallystick.adapters.providers.whole import WholeBody
 from tallystick.domain.webhooks import Delivery, Forged
 
 _ACCOUNT: Final = b"\x30"
 """The version byte of a public key: it makes the text begin with G."""
 
 
-class StellarSeal:
+class StellarSeal(WholeBody):
     """Implement `tallystick.services.ports.providers.Seal`; a key is the SIGNING_KEY of the anchor's stellar.toml."""
 
     def verify(self, delivery: Delivery, keys: Sequence[str]) -> int:

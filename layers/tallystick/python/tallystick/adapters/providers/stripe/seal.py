@@ -6,10 +6,11 @@ https://docs.stripe.com/webhooks#verify-manually
 from collections.abc import Sequence
 
 from tallystick.adapters.providers import macs, members, timed, wire
+from tallystick.adapters.providers.whole import WholeBody
 from tallystick.domain.webhooks import Delivery
 
 
-class StripeSeal:
+class StripeSeal(WholeBody):
     """Implement `tallystick.services.ports.providers.Seal`; a key is the whole text, with its `whsec_`."""
 
     def verify(self, delivery: Delivery, keys: Sequence[str]) -> int:

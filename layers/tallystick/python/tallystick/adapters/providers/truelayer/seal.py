@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from tallystick.adapters.providers import members, wire
 from tallystick.adapters.providers.truelayer import jwk
+from tallystick.adapters.providers.whole import WholeBody
 from tallystick.domain.webhooks import Delivery, Forged
 
 _TIME_HEADER: Final = "x-tl-webhook-timestamp"
@@ -23,7 +24,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class TrueLayerSeal:
+class TrueLayerSeal(WholeBody):
     """Implement `tallystick.services.ports.providers.Seal`; a key is the JSON of one JWK.
 
     A signature says at which address (`jku`) its key is published: it has to be one that the keys were fetched from.
