@@ -58,6 +58,7 @@ def judge(stored: Stored, claims: Claims) -> list[Invariant]:
 def write_units(stored: Stored, claims: Claims) -> dict[str, float]:
     """Work out the mean of write units a movement of each kind costs: all items of a transaction count twice."""
     accounts = {account["account_id"]: account for account in stored.accounts}
+    flows = {flow["flow_id"]: flow for flow in stored.flows}
     entries = defaultdict(list)
     for entry in stored.entries:
         entries[entry["transfer_id"]].append(entry)
@@ -66,6 +67,7 @@ def write_units(stored: Stored, claims: Claims) -> dict[str, float]:
         transfer_id = rules.transfer_id_of(transfer)
         written = [transfer, *entries[transfer_id], *(accounts[e["account_id"]] for e in entries[transfer_id])]
         written += [stored.markers[rules.marker_key(transfer["reverses"])]] if "reverses" in transfer else []
+        written += [flows[flow_id] for flow_id in rules.flows_of(transfer)]
         units[transfer["kind"]].append(sum(TRANSACTION_FACTOR * ceil(size(item) / UNIT_BYTES) for item in written))
     return {kind: sum(values) / len(values) for kind, values in units.items()}
 

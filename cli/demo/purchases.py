@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
+import httpx
+
 from cli.demo.client import Answer, Client, Request
 from cli.demo.script import Try
 from cli.webhooks.samples import SAMPLES, Order
@@ -18,6 +20,7 @@ DUPLICATES: Final = 20
 ADDRESS: Final = "0xc216eD2D6c295579718dbd4a797845CdA70B3C36"
 """Ours in the local cloud's configuration, to which the provider delivers."""
 
+MAX_TRIES: Final = 20
 MAX_LOOKS: Final = 120
 LOOK_EVERY_S: Final = 0.25
 
@@ -111,9 +114,15 @@ class MoonPay:
     target: Target
 
     async def tell(self, body: bytes, headers: dict[str, str] | None = None) -> Answer:
-        """Send an event, signed unless headers are given."""
-        signed = headers or signed_headers(self.target, Provider.MOONPAY, body)
-        return await self.client.send(Request("POST", "/webhooks/moonpay", raw=body, extra=signed))
+        """Send an event, signed unless headers are given; as every provider does, again when it was not taken."""
+        for _ in range(MAX_TRIES):
+            signed = headers or signed_headers(self.target, Provider.MOONPAY, body)
+            answer = await self.client.send(Request("POST", "/webhooks/moonpay", raw=body, extra=signed))
+            if not httpx.codes.is_server_error(answer.status):
+                break
+            self.client.record.retries += 1
+            await asyncio.sleep(LOOK_EVERY_S)
+        return answer
 
     async def tell_often(self, body: bytes, times: int) -> Counter[str]:
         """Send an event many times at once, and count the answers."""

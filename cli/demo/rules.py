@@ -33,6 +33,12 @@ def accounts_of(transfer: Item) -> set[str]:
     return {posting["account_id"] for posting in transfer["postings"]}
 
 
+def flows_of(transfer: Item) -> list[str]:
+    """Name the flow that a transfer is a step of, if it is one of a flow."""
+    metadata = json.loads(transfer.get("metadata") or "{}")
+    return [metadata["deposit_id"]] if transfer["kind"] == "deposit" else []
+
+
 def of_kind(transfers: Iterable[Item], kind: str) -> list[Item]:
     """Pick the transfers of one kind."""
     return [transfer for transfer in transfers if transfer["kind"] == kind]

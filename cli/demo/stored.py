@@ -20,6 +20,7 @@ class Stored:
     entries: tuple[Item, ...]
     records: tuple[Item, ...]
     events: tuple[Item, ...] = ()
+    flows: tuple[Item, ...] = ()
 
     @classmethod
     def read(cls, deployment: Deployment) -> "Stored":
@@ -31,8 +32,9 @@ class Stored:
             return [{name: _plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
 
         entries = sorted(scan("EntriesTable"), key=lambda entry: (entry["account_id"], entry["entry_key"]))
-        accounts, transfers, events = (tuple(scan(f"{name}Table")) for name in ("Accounts", "Transfers", "Inbox"))
-        return cls(accounts, tuple(entries), transfers, events)
+        names = ("Accounts", "Transfers", "Inbox", "Flows")
+        accounts, transfers, events, flows = (tuple(scan(f"{name}Table")) for name in names)
+        return cls(accounts, tuple(entries), transfers, events, flows)
 
     @property
     def transfers(self) -> list[Item]:

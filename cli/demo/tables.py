@@ -44,6 +44,8 @@ def calls(record: Record, write_units: Mapping[str, float]) -> Table:
         times = [f"{percentile(ordered, share):,.0f}" for share in (0.5, 0.95, 0.99, 1.0)]
         units = write_units.get(kind.partition(",")[0])
         table.add_row(kind, str(len(ordered)), *times, f"{units:g}" if units else "")
+    for kind in write_units.keys() - {kind.partition(",")[0] for kind in record.milliseconds}:
+        table.add_row(f"{kind}, by an event", *[""] * 5, f"{write_units[kind]:g}")
     return table
 
 

@@ -52,7 +52,8 @@ class FakeFlows:
         """Write the next version and its references, or nothing."""
         with call(self.backing, "flows.save"):
             stored = self.backing.flow_items.get(flow.flow_id)
-            taken = any(self.backing.references.get(name, flow.flow_id) != flow.flow_id for name in references)
+            known = {**self.backing.references, **dict.fromkeys(self.backing.flow_items)}
+            taken = any(known.get(name, flow.flow_id) != flow.flow_id for name in references)
             if stored is None or stored.version != flow.version - 1 or taken:
                 return False
             self.backing.flow_items[flow.flow_id] = flow

@@ -96,12 +96,12 @@ def get(*, flows: Flows, caller: Caller, flow_id: str) -> Deposit:
 
 
 def _create_or_find(counter: Counter, wallet: Account, request: DepositRequest, wanted: Deposit) -> Deposit:
-    """Write an order; what stands under its key is answered even if it could not be ordered any more."""
+    """Write an order; one whose payment was prepared is answered even if it could not be ordered any more."""
     try:
         _check(counter, wallet, request)
     except Refusal as refusal:
         stored = counter.flows.get(wanted.flow_id)
-        if stored is None:
+        if stored is None or not stored.ready:
             raise refusal from None
         return stored
     return counter.flows.create(wanted)

@@ -90,5 +90,5 @@ def _item(flow: Deposit) -> FlowItem:
         version=flow.version,
         owner_id=flow.owner_id,
         state=flow.state(flow.created_at_ms),
-        flow=_flows().dump_json(flow).decode(),
+        flow=_flows().dump_json(flow, exclude_defaults=True).decode(),
     )
