@@ -4,6 +4,7 @@ from dataclasses import replace
 import pytest
 
 from tallystick.domain.accounts import Account, Entry, Status
+from tallystick.domain.deposits import Deposit, Step
 from tallystick.domain.money import MAX_UNITS
 from tallystick.domain.posting import Leg, Order, Plan, plan
 from tallystick.domain.transfers import Tombstone, TransferKind, reversal_marker
@@ -11,6 +12,7 @@ from tallystick.services import movements
 from tallystick.services.ports.ledger import CommitRefused
 from tallystick.services.ports.statements import StatementQuery
 from tallystick.services.ports.wallets import StatusChange
+from tests.support.incoming import Incoming
 from tests.support.scene import BOB, NOW_MS, USD, account, claim
 from tests.support.tables import Ports
 
@@ -206,3 +208,142 @@ def test_a_taken_key_cannot_be_voided_and_the_refusal_brings_what_stands_there(p
         with pytest.raises(CommitRefused) as refused:
             ports.book.void(Tombstone(replace(taken, fingerprint=""), NOW_MS + 1))
         assert refused.value.record == standing == ports.book.record(taken.key.digest)
+
+
+# Steps of flows
+
+FLOW = replace(Incoming().deposit(), flow_id="dep_1", instructions={"memo": "größer 😀"})
+CLAIMED = (Leg("wal_a", 0), Leg("external:receivable:USD", -100), Leg("external:stripe:USD", 100))
+DEPOSITED = (Leg("wal_a", 100), Leg("external:stripe:USD", -100))
+
+
+def step(
+    *legs: Leg, flow: Deposit = FLOW, kind: TransferKind = TransferKind.REFUND, freeze: str | None = None
+) -> Order:
+    """Take a step that makes the flow's next version."""
+    following = replace(flow, pending=True, version=flow.version + 1)
+    key = replace(claim("k1"), key=flow.key(Step(kind, "re_1", 100)))
+    return Order(key, kind, USD, legs or CLAIMED, flow=following, freeze=freeze)
+
+
+def test_a_step_writes_its_movement_and_the_flows_next_version_together(ports: Ports) -> None:
+    ports.flows.create(FLOW)
+    wanted = planned(step(*DEPOSITED, kind=TransferKind.DEPOSIT))
+    ports.book.commit(wanted)
+    assert ports.flows.get("dep_1") == wanted.flow
+    assert ports.book.record(wanted.transfer.claim.key.digest) == wanted.transfer
+    assert ports.book.accounts(["wal_a"])["wal_a"].balance == 1100
+
+
+@pytest.mark.parametrize("version", [1, 5])
+@pytest.mark.parametrize("legs", [CLAIMED, DEPOSITED])
+def test_a_flow_that_changed_refuses_all_and_that_is_told(ports: Ports, version: int, legs: tuple[Leg, ...]) -> None:
+    stored = replace(FLOW, version=version)
+    ports.flows.create(stored)
+    wanted = planned(step(*legs))
+    refused = refusal(ports, wanted)
+    assert refused.flow_changed
+    assert refused.is_final
+    assert (refused.record, refused.accounts, refused.reversed_by) == (None, {}, None)
+    assert ports.flows.get("dep_1") == stored
+    assert ports.book.record(wanted.transfer.claim.key.digest) is None
+    assert_untouched(ports)
+
+
+def test_a_step_that_was_taken_is_told_with_its_record_and_the_changed_flow(ports: Ports) -> None:
+    ports.flows.create(FLOW)
+    wanted = planned(step(*DEPOSITED))
+    ports.book.commit(wanted)
+    refused = refusal(ports, wanted)
+    assert (refused.record, refused.flow_changed) == (wanted.transfer, True)
+    assert refused.accounts == ports.book.accounts(["wal_a"])
+    assert len(entries(ports, "wal_a")) == 1
+
+
+def test_an_account_that_changed_leaves_the_flow_as_it_was(ports: Ports) -> None:
+    ports.flows.create(FLOW)
+    refused = refusal(ports, planned(step(*DEPOSITED), {"wal_a": replace(A, version=9)}))
+    assert (refused.flow_changed, refused.accounts) == (False, {"wal_a": A})
+    assert ports.flows.get("dep_1") == FLOW
+
+
+def test_a_leg_without_units_leaves_its_account_without_an_entry(ports: Ports) -> None:
+    ports.flows.create(FLOW)
+    wanted = planned(step())
+    ports.book.commit(wanted)
+    assert ports.book.accounts(["wal_a"]) == {"wal_a": A}
+    assert entries(ports, "wal_a") == []
+    assert ports.book.record(wanted.transfer.claim.key.digest) == wanted.transfer
+    assert ports.flows.get("dep_1") == wanted.flow
+
+
+@pytest.mark.parametrize("stale", [{"version": 1}, {"balance": 999}])
+def test_an_account_that_a_leg_without_units_looks_at_must_be_as_it_was_seen(
+    ports: Ports, stale: dict[str, int]
+) -> None:
+    ports.flows.create(FLOW)
+    seen = replace(A, **stale)  # type: ignore[arg-type]
+    refused = refusal(ports, planned(step(), {"wal_a": seen}))
+    assert (refused.accounts, refused.flow_changed) == ({"wal_a": A}, False)
+    assert ports.flows.get("dep_1") == FLOW
+
+
+@pytest.mark.parametrize("legs", [CLAIMED, (Leg("wal_a", -100), Leg("external:stripe:USD", 100))])
+def test_an_account_is_frozen_with_its_reason_by_the_movement_itself(ports: Ports, legs: tuple[Leg, ...]) -> None:
+    ports.flows.create(FLOW)
+    wanted = planned(step(*legs, freeze="owes größer 😀"))
+    ports.book.commit(wanted)
+    after = ports.book.accounts(["wal_a"])["wal_a"]
+    assert after == wanted.changes[0].after
+    assert (after.status, after.status_reason) == (Status.FROZEN, "owes größer 😀")
+    assert (after.label, after.held, after.version) == ("Mine", 7, len(entries(ports, "wal_a")))
+
+
+@pytest.mark.parametrize("status", [Status.FROZEN, Status.CLOSED])
+def test_an_account_whose_status_changed_since_it_was_seen_is_not_frozen(ports: Ports, status: Status) -> None:
+    ports.flows.create(FLOW)
+    mark(ports, "wal_a", status)
+    wanted = step(freeze="why")
+    refused = refusal(ports, planned(wanted))
+    assert refused.accounts == {"wal_a": replace(A, status=status)}
+    assert ports.flows.get("dep_1") == FLOW
+    ports.book.commit(planned(wanted, refused.accounts))
+    assert ports.book.accounts(["wal_a"]) == {"wal_a": replace(A, status=status)}
+
+
+@pytest.mark.parametrize("legs", [CLAIMED, (Leg("wal_a", -100), Leg("external:stripe:USD", 100))])
+def test_an_account_that_was_unfrozen_since_it_was_seen_is_looked_at_again_before_it_is_left_active(
+    ports: Ports, legs: tuple[Leg, ...]
+) -> None:
+    ports.flows.create(FLOW)
+    wanted = step(*legs, freeze="why")
+    refused = refusal(ports, planned(wanted, {"wal_a": replace(A, status=Status.FROZEN)}))
+    assert refused.accounts == {"wal_a": A}
+    ports.book.commit(planned(wanted, refused.accounts))
+    assert ports.book.accounts(["wal_a"])["wal_a"].status is Status.FROZEN
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_a_claim_passes_an_account_of_any_status_and_leaves_it(ports: Ports, status: Status) -> None:
+    ports.flows.create(FLOW)
+    if status is not Status.ACTIVE:
+        mark(ports, "wal_a", status)
+    ports.book.commit(planned(step(), {"wal_a": replace(A, status=status)}))
+    assert ports.book.accounts(["wal_a"])["wal_a"].status is status
+
+
+@pytest.mark.parametrize(("status", "passes"), [(Status.FROZEN, True), (Status.CLOSED, False)])
+def test_what_is_given_back_passes_a_frozen_account_only(ports: Ports, status: Status, passes: bool) -> None:  # noqa: FBT001
+    ports.flows.create(FLOW)
+    mark(ports, "wal_a", status)
+    wanted = planned(step(*DEPOSITED, kind=TransferKind.CHARGEBACK_REVERSAL))
+    if passes:
+        ports.book.commit(wanted)
+    else:
+        assert refusal(ports, wanted).accounts == {"wal_a": replace(A, status=status)}
+    assert ports.book.accounts(["wal_a"])["wal_a"].balance == (1100 if passes else 1000)
+
+
+def test_a_movement_without_a_flow_tells_of_none(ports: Ports) -> None:
+    ports.book.commit(planned(order()))
+    assert not refusal(ports, planned(order())).flow_changed

@@ -1,22 +1,35 @@
 """How many calls the adapters make, what they cost, and that every read of money is consistent."""
 
+import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
+from tallystick.adapters.providers.whole import WholeBody
 from tallystick.domain.accounts import Account, Status
 from tallystick.domain.callers import Caller, Role
 from tallystick.domain.chain import genesis
+from tallystick.domain.inbox import EventState, InboxEvent
 from tallystick.domain.money import DEFAULT_ASSETS
 from tallystick.domain.transfers import client_key
+from tallystick.domain.webhooks import Delivery, Fact, Notice, Provider
 from tallystick.services import idempotency, movements, statements, wallets
+from tallystick.services.dead_letters import Admin, resolve
 from tallystick.services.ledger import Ledger, Receipt
 from tallystick.services.ports.statements import StatementQuery
+from tallystick.services.processing import Office, Retries, handle
+from tallystick.services.receiving import Gate, Received, receive
+from tallystick.services.settling import Books
+from tests.support.fake_store import FakeStore
+from tests.support.fake_webhooks import FakeAlerts, FakeQueue, ScriptedGateway
+from tests.support.incoming import DELAYS_MS, GRACE_MS, Incoming, paid, refund
 from tests.support.scene import ADMIN, BOB, NOW_MS, Desk, account, claim, no_pause
-from tests.support.tables import Tables, item_bytes
+from tests.support.tables import UNIT_BYTES, Tables, item_bytes
 
 SUB = "f4687488-40d1-70c0-3b3a-5c1c8a4a%04d"
 KEY = "018f2b9e-7c1a-7e63-9d4f-3b2a1c0d%04d"
@@ -207,5 +220,182 @@ def test_an_item_is_weighed_by_names_and_values() -> None:
         "n": {"N": "-12345"},
         "b": {"BOOL": True},
         "l": {"L": [{"M": {"x": {"N": "1"}}}]},
+        "z": {"B": "AAECAw=="},
     }
-    assert item_bytes(item) == (2 + 2) + (1 + 5) + (1 + 1) + (1 + 3 + 1 + 3 + 1 + 2 + 1)
+    assert item_bytes(item) == (2 + 2) + (1 + 5) + (1 + 1) + (1 + 3 + 1 + 3 + 1 + 2 + 1) + (1 + 4)
+
+
+# Events of providers
+
+ORDER = Incoming().deposit()
+TYPICAL_BODY = json.dumps({f"member_{n}": hashlib.sha256(b"%d" % n).hexdigest()[: n % 24] for n in range(160)}).encode()
+"""4.5 kilobytes of names that repeat and values that do not, as Stripe's are; stored compressed."""
+
+
+class Outside:
+    """Handle events on the real tables; what is not DynamoDB's is in memory."""
+
+    def __init__(self, dynamo: Tables) -> None:
+        """Open ada's wallet and order 25.00 into it."""
+        memory = FakeStore()
+        self.dynamo = dynamo
+        self.queue, self.alerts, self.gateway = FakeQueue(memory), FakeAlerts(memory), ScriptedGateway(memory)
+        dynamo.ports.wallets.create(account("wal_a"))
+        dynamo.ports.flows.create(ORDER)
+        dynamo.calls.clear()
+
+    def told(self, name: str, *facts: Fact, references: tuple[str, ...] = ("dep_1",)) -> InboxEvent:
+        """Store an event that says these facts."""
+        self.gateway.script[name] = Notice(name, references, facts)
+        event = self.dynamo.ports.inbox.store(Incoming().arrival(name))
+        self.dynamo.calls.clear()
+        return event
+
+    def office(self) -> Office:
+        """Start a Lambda."""
+        ports = self.dynamo.ports
+        books = Books(Ledger(ports.book, no_pause), ports.flows, ports.wallets.create)
+        return Office(ports.inbox, books, self.alerts, lambda _: self.gateway, Retries(DELAYS_MS, GRACE_MS))
+
+    def calls_of(self, office: Office, event: InboxEvent) -> list[str]:
+        """Handle an event, and list the operations that it takes."""
+        self.dynamo.calls.clear()
+        handle(office=office, inbox_key=event.inbox_key, now_ms=NOW_MS)
+        return operations(self.dynamo)
+
+    def receive(self, body: bytes, external_id: str = "evt_1") -> Received:
+        """Take a genuine call, and list the operations that it takes."""
+        self.dynamo.calls.clear()
+        headers = {"stripe-signature": f"t={NOW_MS // 1000},v1={'0' * 64}", "user-agent": "Stripe/1.0"}
+        delivery = Delivery(Provider.STRIPE, "host", "/", headers, {}, body, "203.0.113.7", NOW_MS)
+        gate = Gate("test", Open(external_id), Open(external_id))
+        return receive(gate=gate, inbox=self.dynamo.ports.inbox, queue=self.queue, delivery=delivery, grace_ms=GRACE_MS)
+
+
+@dataclass(frozen=True)
+class Open(WholeBody):
+    """Take any call for one event's."""
+
+    external_id: str
+
+    def keys(self, provider: Provider) -> list[str]:
+        return [provider]
+
+    renewed = keys
+
+    def verify(self, delivery: Delivery, keys: Sequence[str]) -> int:  # noqa: ARG002 (any will do)
+        return delivery.received_at_ms
+
+    def event_id(self, delivery: Delivery) -> str:  # noqa: ARG002 (all have one)
+        return self.external_id
+
+
+@pytest.fixture
+def outside(dynamo: Tables) -> Outside:
+    return Outside(dynamo)
+
+
+def test_a_new_event_is_kept_in_one_call_of_2_write_units(dynamo: Tables, outside: Outside) -> None:
+    assert outside.receive(TYPICAL_BODY).new
+    assert operations(dynamo) == ["PutItem"]
+    assert len(TYPICAL_BODY) > 4 * UNIT_BYTES
+    assert dynamo.write_units() == 2
+
+
+def test_a_duplicate_is_one_call_more_and_writes_nothing(dynamo: Tables, outside: Outside) -> None:
+    outside.receive(TYPICAL_BODY)
+    assert outside.receive(TYPICAL_BODY).event.state is EventState.OPEN
+    assert operations(dynamo) == ["PutItem", "GetItem"]
+
+
+def test_a_second_body_under_one_id_is_three_calls(dynamo: Tables, outside: Outside) -> None:
+    outside.receive(TYPICAL_BODY)
+    assert outside.receive(b"another").event.conflicts
+    assert operations(dynamo) == ["PutItem", "GetItem", "PutItem"]
+
+
+EVENT_READ, FLOW_READ, ACCOUNT_READ, EVENT_WRITTEN = "GetItem", "GetItem", "GetItem", "UpdateItem"
+POSTED = "TransactWriteItems"
+
+
+def test_a_payment_is_five_calls_cold_and_four_warm(dynamo: Tables, outside: Outside) -> None:
+    office = outside.office()
+    event = outside.told("succeeded", paid())
+    cold = [EVENT_READ, FLOW_READ, ACCOUNT_READ, POSTED, EVENT_WRITTEN]
+    assert outside.calls_of(office, event) == cold
+    dynamo.ports.flows.create(replace(ORDER, flow_id="dep_2"))
+    event = outside.told("again", paid("pi_2"), references=("dep_2",))
+    warm = [EVENT_READ, FLOW_READ, POSTED, EVENT_WRITTEN]
+    assert outside.calls_of(office, event) == warm
+
+
+def test_a_movement_of_a_flow_is_8_write_units_and_its_event_1(dynamo: Tables, outside: Outside) -> None:
+    outside.calls_of(outside.office(), outside.told("succeeded", paid()))
+    assert dynamo.write_units() == 8 + 1
+
+
+def test_an_order_found_by_its_providers_name_is_one_read_more(outside: Outside) -> None:
+    outside.dynamo.ports.flows.save(replace(ORDER, references=("stripe:pi_1",), version=1), ["stripe:pi_1"])
+    event = outside.told("succeeded", paid(), references=("stripe:pi_1",))
+    found = [EVENT_READ, "GetItem", FLOW_READ, ACCOUNT_READ, POSTED, EVENT_WRITTEN]
+    assert outside.calls_of(outside.office(), event) == found
+
+
+def test_a_providers_name_that_is_new_is_one_transaction_more(outside: Outside) -> None:
+    event = outside.told("succeeded", paid(), references=("dep_1", "stripe:pi_1"))
+    learned = [EVENT_READ, FLOW_READ, POSTED, ACCOUNT_READ, POSTED, EVENT_WRITTEN]
+    assert outside.calls_of(outside.office(), event) == learned
+
+
+def test_an_event_that_says_what_is_known_is_read_and_written_once(outside: Outside) -> None:
+    office = outside.office()
+    outside.calls_of(office, outside.told("succeeded", paid()))
+    told_otherwise = outside.told("charge.succeeded", paid())
+    assert outside.calls_of(office, told_otherwise) == [EVENT_READ, FLOW_READ, EVENT_WRITTEN]
+
+
+def test_an_event_that_is_done_is_read_once(outside: Outside) -> None:
+    event = outside.told("succeeded", paid())
+    outside.calls_of(outside.office(), event)
+    assert outside.calls_of(outside.office(), event) == [EVENT_READ]
+
+
+def test_an_event_that_needs_no_action_is_read_and_written_once(outside: Outside) -> None:
+    assert outside.calls_of(outside.office(), outside.told("noise")) == [EVENT_READ, EVENT_WRITTEN]
+
+
+def test_a_claim_is_posted_like_a_payment(outside: Outside) -> None:
+    office = outside.office()
+    outside.calls_of(office, outside.told("succeeded", paid()))
+    warm = [EVENT_READ, FLOW_READ, POSTED, EVENT_WRITTEN]
+    assert outside.calls_of(office, outside.told("refunded", refund())) == warm
+
+
+def test_a_change_of_an_admin_is_one_transaction_with_its_audit(dynamo: Tables, outside: Outside) -> None:
+    event = outside.told("gibberish")
+    outside.gateway.script.clear()
+    outside.calls_of(outside.office(), event)
+    dynamo.calls.clear()
+    admin = Admin(ADMIN, "203.0.113.7", NOW_MS)
+    resolve(inbox=dynamo.ports.inbox, admin=admin, dead_letter_id=event.dead_letter_id, notes="n")
+    assert operations(dynamo) == ["GetItem", "TransactWriteItems"]
+    written = {
+        (verb, part["TableName"]) for outer in dynamo.calls[-1].body["TransactItems"] for verb, part in outer.items()
+    }
+    assert written == {("Update", "inbox"), ("Put", "audit")}
+
+
+def test_every_read_of_flows_events_and_cursors_is_consistent_and_the_indexes_tell_keys_only(
+    dynamo: Tables, outside: Outside
+) -> None:
+    ports = dynamo.ports
+    event = outside.told("succeeded", paid(), references=("dep_1", "stripe:pi_1"))
+    ports.inbox.overdue(Provider.STRIPE, NOW_MS * 2, 5)
+    outside.gateway.script.clear()
+    handle(office=outside.office(), inbox_key=event.inbox_key, now_ms=NOW_MS)
+    assert ports.inbox.dead(5, None).items
+    ports.flows.create(ORDER)
+    ports.flows.find("stripe:pi_1")
+    ports.cursors.get("x")
+    reads = [consistency(call.operation, call.body) for call in dynamo.calls]
+    assert {read for read in reads if read} == {"GetItem", "BatchGetItem", "Query of the index"}

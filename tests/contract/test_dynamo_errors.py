@@ -1,6 +1,7 @@
 """What the adapters make of DynamoDB's errors."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from botocore.exceptions import (
@@ -12,12 +13,17 @@ from botocore.exceptions import (
 from pynamodb.exceptions import PynamoDBException
 
 from tallystick.domain.accounts import Status
-from tallystick.domain.errors import Busy, StoreUnavailable
+from tallystick.domain.audit import AuditRecord
+from tallystick.domain.errors import Busy, InvariantViolated, StoreUnavailable
+from tallystick.domain.inbox import buried, done
 from tallystick.domain.posting import Leg, Order, plan
 from tallystick.domain.transfers import Tombstone, TransferKind
+from tallystick.domain.webhooks import Provider
+from tallystick.services.ports.inbox import Overdue
 from tallystick.services.ports.ledger import CommitConflict, CommitRefused
 from tallystick.services.ports.statements import StatementQuery
 from tallystick.services.ports.wallets import StatusChange
+from tests.support.incoming import Incoming
 from tests.support.scene import NOW_MS, USD, account, claim
 from tests.support.tables import Ports, Tables
 
@@ -25,6 +31,11 @@ A = account("wal_a")
 PLAN = plan(
     Order(claim(), TransferKind.CREDIT, USD, (Leg("wal_a", 1), Leg("external:x:USD", -1))), {"wal_a": A}, NOW_MS
 )
+FLOW = Incoming().deposit()
+NEXT = replace(FLOW, version=1)
+EVENT = Incoming().event("succeeded")
+AUDIT = AuditRecord(EVENT.dead_letter_id, "dead-letter-resolved", "root", NOW_MS, "203.0.113.7", {})
+STEP = replace(PLAN, flow=NEXT)
 FREEZE = StatusChange("wal_a", frozenset({Status.ACTIVE}), Status.FROZEN, "why")
 CALLS: dict[str, tuple[str, Callable[[Ports], object]]] = {
     "accounts of one": ("GetItem", lambda ports: ports.book.accounts(["wal_a"])),
@@ -39,8 +50,24 @@ CALLS: dict[str, tuple[str, Callable[[Ports], object]]] = {
     "change_status": ("UpdateItem", lambda ports: ports.wallets.change_status(FREEZE)),
     "entries": ("Query", lambda ports: ports.statements.entries(StatementQuery("wal_a", 5))),
     "entry_at": ("Query", lambda ports: ports.statements.entry_at("wal_a", NOW_MS)),
+    "commit of a step": ("TransactWriteItems", lambda ports: ports.book.commit(STEP)),
+    "flows.create": ("PutItem", lambda ports: ports.flows.create(FLOW)),
+    "flows.get": ("GetItem", lambda ports: ports.flows.get("dep_1")),
+    "flows.find": ("GetItem", lambda ports: ports.flows.find("stripe:pi_1")),
+    "flows.save": ("TransactWriteItems", lambda ports: ports.flows.save(NEXT)),
+    "flows.save with a name": ("TransactWriteItems", lambda ports: ports.flows.save(NEXT, ["stripe:pi_1"])),
+    "inbox.store": ("PutItem", lambda ports: ports.inbox.store(EVENT)),
+    "inbox.get": ("GetItem", lambda ports: ports.inbox.get("x")),
+    "inbox.save": ("UpdateItem", lambda ports: ports.inbox.save(done(EVENT, ()))),
+    "inbox.save with an audit": ("TransactWriteItems", lambda ports: ports.inbox.save(done(EVENT, ()), AUDIT)),
+    "inbox.overdue": ("Query", lambda ports: ports.inbox.overdue(Provider.STRIPE, NOW_MS, 5)),
+    "inbox.postpone": ("UpdateItem", lambda ports: ports.inbox.postpone(Overdue("x", 1), 2)),
+    "inbox.dead": ("Query", lambda ports: ports.inbox.dead(5, None)),
+    "cursors.get": ("GetItem", lambda ports: ports.cursors.get("x")),
+    "cursors.advance": ("PutItem", lambda ports: ports.cursors.advance("x", None, "1")),
 }
-WRITES = {name: call for name, call in CALLS.items() if call[0] == "TransactWriteItems"}
+MOVEMENTS = {name: CALLS[name] for name in ("commit", "void", "commit of a step")}
+CHANGES = {name: CALLS[name] for name in ("flows.save", "flows.save with a name", "inbox.save with an audit")}
 TROUBLES = [
     ("ProvisionedThroughputExceededException", 400),
     ("ThrottlingException", 400),
@@ -56,7 +83,11 @@ SILENCES = [
 ]
 
 every_call = pytest.mark.parametrize(("operation", "call"), CALLS.values(), ids=CALLS.keys())
-every_write = pytest.mark.parametrize(("operation", "call"), WRITES.values(), ids=WRITES.keys())
+every_movement = pytest.mark.parametrize(("operation", "call"), MOVEMENTS.values(), ids=MOVEMENTS.keys())
+every_change = pytest.mark.parametrize(("operation", "call"), CHANGES.values(), ids=CHANGES.keys())
+every_transaction = pytest.mark.parametrize(
+    ("operation", "call"), [*MOVEMENTS.values(), *CHANGES.values()], ids=[*MOVEMENTS, *CHANGES]
+)
 Call = Callable[[Ports], object]
 
 
@@ -82,17 +113,17 @@ def test_other_codes_are_not_hidden(dynamo: Tables, operation: str, call: Call) 
         assert error.value.cause_response_code == code
 
 
-@every_write
-@pytest.mark.parametrize(
-    "reasons",
-    [
-        ["None", "TransactionConflict"],
-        ["TransactionConflict", "TransactionConflict"],
-        ["None", "ThrottlingError"],
-        ["ProvisionedThroughputExceeded", "TransactionConflict"],
-        [],
-    ],
-)
+CONFLICTS = [
+    ["None", "TransactionConflict"],
+    ["TransactionConflict", "TransactionConflict"],
+    ["None", "ThrottlingError"],
+    ["ProvisionedThroughputExceeded", "TransactionConflict"],
+    [],
+]
+
+
+@every_movement
+@pytest.mark.parametrize("reasons", CONFLICTS)
 def test_another_transaction_in_the_way_is_a_conflict(
     dynamo: Tables, operation: str, call: Call, reasons: list[str]
 ) -> None:
@@ -100,13 +131,13 @@ def test_another_transaction_in_the_way_is_a_conflict(
         call(dynamo.ports)
 
 
-@every_write
+@every_movement
 def test_the_same_transaction_still_under_way_is_a_conflict(dynamo: Tables, operation: str, call: Call) -> None:
     with dynamo.refusing(operation, "TransactionInProgressException"), pytest.raises(CommitConflict):
         call(dynamo.ports)
 
 
-@every_write
+@every_transaction
 @pytest.mark.parametrize("reason", ["ValidationError", "ItemCollectionSizeLimitExceeded", "AccessDenied"])
 def test_a_cancellation_for_any_other_reason_is_not_hidden(
     dynamo: Tables, operation: str, call: Call, reason: str
@@ -120,7 +151,7 @@ def test_a_cancellation_for_any_other_reason_is_not_hidden(
     assert error.value.cause_response_code == "TransactionCanceledException"
 
 
-@every_write
+@every_movement
 def test_a_failed_condition_outranks_a_conflict_and_needs_no_image(dynamo: Tables, operation: str, call: Call) -> None:
     reasons = ("TransactionConflict", "ConditionalCheckFailed")
     with (
@@ -129,6 +160,20 @@ def test_a_failed_condition_outranks_a_conflict_and_needs_no_image(dynamo: Table
     ):
         call(dynamo.ports)
     assert (refused.value.record, refused.value.accounts, refused.value.reversed_by) == (None, {}, None)
+    assert not refused.value.flow_changed
+
+
+@every_change
+@pytest.mark.parametrize(
+    "reasons", [*CONFLICTS, ["ConditionalCheckFailed"], ["TransactionConflict", "ConditionalCheckFailed"]]
+)
+def test_a_change_that_another_one_hinders_is_not_written_whatever_the_reason(
+    dynamo: Tables, operation: str, call: Call, reasons: list[str]
+) -> None:
+    with dynamo.refusing(operation, "TransactionCanceledException", *reasons):
+        assert call(dynamo.ports) is False
+    with dynamo.refusing(operation, "TransactionInProgressException"):
+        assert call(dynamo.ports) is False
 
 
 def test_a_status_change_while_a_movement_is_under_way_means_try_again(dynamo: Tables) -> None:
@@ -136,3 +181,50 @@ def test_a_status_change_while_a_movement_is_under_way_means_try_again(dynamo: T
     with dynamo.refusing("UpdateItem", "TransactionConflictException"), pytest.raises(Busy):
         dynamo.ports.wallets.change_status(FREEZE)
     assert dynamo.ports.wallets.get("wal_a") == A
+
+
+def test_an_event_that_a_transaction_holds_for_a_moment_means_try_again(dynamo: Tables) -> None:
+    dynamo.ports.inbox.store(EVENT)
+    with dynamo.refusing("UpdateItem", "TransactionConflictException"), pytest.raises(StoreUnavailable):
+        dynamo.ports.inbox.save(done(EVENT, ()))
+    assert dynamo.ports.inbox.get(EVENT.inbox_key) == EVENT
+
+
+def test_reading_what_a_list_names_fails_like_the_list_itself(dynamo: Tables) -> None:
+    dead = buried(EVENT, reason="x", detail="y", now_ms=NOW_MS)
+    dynamo.ports.inbox.store(EVENT)
+    dynamo.ports.inbox.save(dead)
+    with dynamo.refusing("BatchGetItem", "ThrottlingException"), pytest.raises(StoreUnavailable):
+        dynamo.ports.inbox.dead(5, None)
+    with dynamo.refusing("BatchGetItem", "AccessDeniedException"), pytest.raises(PynamoDBException):
+        dynamo.ports.inbox.dead(5, None)
+
+
+STANDING: dict[str, Call] = {
+    "flows.create": lambda ports: ports.flows.create(FLOW),
+    "inbox.store": lambda ports: ports.inbox.store(EVENT),
+}
+
+
+@pytest.mark.parametrize("call", STANDING.values(), ids=STANDING.keys())
+def test_what_stands_in_the_way_is_read_in_a_call_of_its_own_that_may_fail(dynamo: Tables, call: Call) -> None:
+    call(dynamo.ports)
+    with dynamo.refusing("GetItem", "ThrottlingException"), pytest.raises(StoreUnavailable):
+        call(dynamo.ports)
+
+
+@pytest.mark.parametrize("call", STANDING.values(), ids=STANDING.keys())
+def test_what_stood_in_the_way_and_is_gone_is_a_bug(dynamo: Tables, call: Call) -> None:
+    with dynamo.refusing("PutItem", "ConditionalCheckFailedException"), pytest.raises(InvariantViolated):
+        call(dynamo.ports)
+
+
+def test_a_cursor_that_is_in_the_way_is_no_trouble(dynamo: Tables) -> None:
+    with dynamo.refusing("PutItem", "ConditionalCheckFailedException"):
+        assert dynamo.ports.cursors.advance("x", None, "1") is False
+
+
+@pytest.mark.parametrize("call", [CALLS["inbox.save"][1], CALLS["inbox.postpone"][1]])
+def test_an_event_that_changed_meanwhile_is_no_trouble(dynamo: Tables, call: Call) -> None:
+    with dynamo.refusing("UpdateItem", "ConditionalCheckFailedException"):
+        assert call(dynamo.ports) is False

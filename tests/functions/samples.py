@@ -1,6 +1,7 @@
 """The sample events of `events/`, and what each of them is answered.
 
-A file is named `<status>-<case>.json`; for `ledger_guard` the number is that of the alerts.
+A file is named `<status>-<case>.json`. For functions that nobody calls over HTTP the number is that of the alerts
+(`ledger_guard`), of the messages that stay in the queue (`webhook_processor`) or of the events that are queued.
 """
 
 import json
@@ -14,6 +15,7 @@ PROBLEM_TYPES: Final = (
     (r"400-.*body-", "malformed-body"),
     (r"400-.*key-missing", "idempotency-key-missing"),
     (r"400-.*key-", "idempotency-key-invalid"),
+    (r"401-(moonpay|paystack|ramp|stellar|stripe|truelayer)-", "webhook-refused"),
     (r"401-(confirm|login|refresh)-", "invalid-credentials"),
     (r"401-", "unauthenticated"),
     (r"403-.*service-limit", "service-limit-exceeded"),
@@ -28,14 +30,17 @@ PROBLEM_TYPES: Final = (
     (r"409-.*insufficient-funds", "insufficient-funds"),
     (r"409-.*balance-limit", "balance-limit-exceeded"),
     (r"409-close-not-empty", "wallet-not-empty"),
+    (r"409-(redrive|resolve)-", "illegal-transition"),
     (r"409-register", "email-registered"),
     (r"409-.*(frozen|closed)", "account-not-active"),
     (r"422-.*amount-(given|missing)", "invalid-request"),
     (r"422-.*amount-", "invalid-amount"),
     (r"422-.*key-reused", "idempotency-key-reused"),
+    (r"422-provider-refused", "provider-refused"),
     (r"422-.*(asset-mismatch|unknown-asset)", "asset-mismatch"),
     (r"422-", "invalid-request"),
     (r"429-", "too-many-requests"),
+    (r"503-provider-", "provider-unavailable"),
     (r"503-", "store-unavailable"),
 )
 """What a refused case is called and the problem that it is answered; the first one that fits counts."""
@@ -50,7 +55,7 @@ class Sample:
 
     @property
     def number(self) -> int:
-        """Tell the status, or the number of alerts, that is expected."""
+        """Tell the status, or the number of whatever else, that is expected."""
         return int(self.name.partition("-")[0])
 
     @property

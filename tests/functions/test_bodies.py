@@ -45,9 +45,12 @@ BYTES = {
 }
 ENCODED = {name: base64.b64encode(content).decode() for name, content in BYTES.items()} | {"no base64": "@@@"}
 
+JSON_FUNCTIONS = [function for function in API_FUNCTIONS if function != "webhooks"]
+"""What a provider sends is judged by its signature; its body may be anything."""
+
 POSTS = [
     sample
-    for sample in samples_of(*API_FUNCTIONS)
+    for sample in samples_of(*JSON_FUNCTIONS)
     if sample.number < 300 and sample.event["routeKey"].startswith("POST")
 ]
 ONE_PER_ROUTE = list({sample.event["routeKey"]: sample for sample in reversed(POSTS)}.values())
@@ -68,4 +71,4 @@ def test_unacceptable_bodies_are_refused(sample: Sample) -> None:
 
 
 def test_every_post_is_tried() -> None:
-    assert len(ONE_PER_ROUTE) == sum(route.method == "POST" for route in ROUTES)
+    assert len(ONE_PER_ROUTE) == sum(route.method == "POST" and route.function in JSON_FUNCTIONS for route in ROUTES)

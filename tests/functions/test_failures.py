@@ -13,13 +13,19 @@ from functions.ledger_guard.handler import handler as guard
 from functions.ledger_guard.handler import metrics
 from infra.routes import API_FUNCTIONS, ROUTES
 from tallystick import wiring
+from tallystick.adapters.dynamo.tables import TABLES
+from tallystick.domain.webhooks import Provider
 from tallystick.services.ports.alerts import Alert
 from tallystick.services.ports.ledger import CommitConflict
+from tallystick.wiring import webhooks
+from tests.functions import providers
 from tests.functions.samples import Sample, samples_of
-from tests.functions.world import Answer, answer
+from tests.functions.world import Answer, Clock, answer
 
 INTERNALS = "arn:aws:dynamodb:eu-west-1:000000000000:table/accounts"
-STORED = ("credit", "debit", "statements", "transfers", "wallets")
+STORED = ("credit", "dead_letters", "debit", "deposits", "statements", "transfers", "wallets", "webhooks")
+WITHOUT_RESOLVER = {"webhooks": "functions.webhooks.handler.receive"}
+"""Functions that no resolver serves, and what to break in them instead."""
 MOVEMENTS = ("credit/201-credited", "debit/201-debited", "transfers/201-transfer", "transfers/201-reverse-transfer")
 BUSY = (
     "InternalServerError",
@@ -37,11 +43,19 @@ OF_MOVEMENTS = [sample for sample in SUCCESSES if str(sample) in MOVEMENTS]
 pytestmark = pytest.mark.usefixtures("small_world")
 
 
+@pytest.fixture(autouse=True)
+def keys_at_hand(clock: Clock) -> None:
+    """Go by the time of the genuine cases, and let the keys of webhooks be known: they are another store's."""
+    clock.now_ms = providers.SIGNED_AT_MS
+    webhooks.gate(Provider.STRIPE).keys.keys(Provider.STRIPE)
+
+
 @pytest.mark.parametrize("sample", ONE_PER_ROUTE, ids=str)
 def test_unexpected_exception_is_answered_without_internals(
     sample: Sample, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(f"functions.{sample.function}.handler.app.resolve", _fail)
+    broken = WITHOUT_RESOLVER.get(sample.function, f"functions.{sample.function}.handler.app.resolve")
+    monkeypatch.setattr(broken, _fail)
     answered = answer(sample.function, sample.event)
     _check_problem(answered, 500, "internal-error")
     assert INTERNALS not in json.dumps(answered)
@@ -88,7 +102,7 @@ def test_not_ready_when_a_table_does_not_answer(monkeypatch: pytest.MonkeyPatch)
     assert answered["statusCode"] == 503
     assert json.loads(answered["body"]) == {
         "status": "not-ready",
-        "checks": {"accounts": False, "entries": False, "transfers": False},
+        "checks": dict.fromkeys(TABLES, False),
     }
 
 
@@ -109,7 +123,7 @@ def test_every_route_is_made_to_fail() -> None:
     assert {sample.event["routeKey"] for sample in ONE_PER_ROUTE} == {route.key for route in ROUTES}
 
 
-def _fail(_event: dict[str, Any], _context: LambdaContext) -> None:
+def _fail(*_: object, **__: object) -> None:
     raise RuntimeError(INTERNALS)
 
 

@@ -5,10 +5,12 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.functions import providers
 from tests.functions.world import GROUPS, answer
 from tests.support.events import http_event
 
 ODD = {
+    "nothing": "",
     "longer than a key of DynamoDB": "w" * 2049,
     "nearly as long as API Gateway lets pass": "w" * 8000,
     "another script": "钱包",
@@ -30,6 +32,13 @@ CALLS: tuple[tuple[str, str, str, dict[str, str] | None, str], ...] = (
     ("transfers", "GET", "/v1/transfers/{}", None, "ada"),
     ("transfers", "GET", "/v1/transfers/trf_{}", None, "ada"),
     ("transfers", "POST", "/v1/transfers/trf_{}/reverse", {}, "till"),
+    ("deposits", "GET", "/v1/deposits/{}", None, "cora"),
+    ("deposits", "GET", "/v1/deposits/dep_{}", None, "cora"),
+    ("dead_letters", "GET", "/v1/admin/dlq/{}", None, "root"),
+    ("dead_letters", "GET", "/v1/admin/dlq/dlq_{}", None, "root"),
+    ("dead_letters", "GET", "/v1/admin/dlq/dlq_{}/preview", None, "root"),
+    ("dead_letters", "POST", "/v1/admin/dlq/dlq_{}/redrive", {}, "root"),
+    ("dead_letters", "POST", "/v1/admin/dlq/dlq_{}/resolve", {"notes": "odd"}, "root"),
 )
 
 pytestmark = pytest.mark.usefixtures("small_world")
@@ -40,5 +49,12 @@ pytestmark = pytest.mark.usefixtures("small_world")
 def test_odd_ids_are_not_found(function: str, method: str, path: str, body: object, caller: str, wanted: str) -> None:
     event = http_event(method, path.format(wanted), body, caller=caller, groups=GROUPS.get(caller, ""), key="new-key")
     answered = answer(function, event)
+    assert answered["statusCode"] == 404
+    assert json.loads(answered["body"])["type"] == "urn:tallystick:problem:not-found"
+
+
+@pytest.mark.parametrize("name", ODD.values(), ids=ODD.keys())
+def test_odd_providers_are_not_found(name: str) -> None:
+    answered = answer("webhooks", providers.call(name, b"{}", {}))
     assert answered["statusCode"] == 404
     assert json.loads(answered["body"])["type"] == "urn:tallystick:problem:not-found"

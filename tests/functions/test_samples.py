@@ -15,7 +15,7 @@ from infra.routes import API_FUNCTIONS, FUNCTIONS, ROUTES
 from tallystick.answers import SECURITY_HEADERS
 from tests.functions.identity import SECRETS
 from tests.functions.samples import Sample, functions, samples_of
-from tests.functions.world import Answer, answer
+from tests.functions.world import Answer, Clock, answer
 
 ANSWERS = Path(__file__).parent / "answers"
 DOCUMENTS = {"docs/200-openapi", "docs/200-docs", "docs/200-docs-as-json"}
@@ -24,8 +24,9 @@ pytestmark = pytest.mark.usefixtures("small_world")
 
 
 @pytest.mark.parametrize("sample", samples_of(*API_FUNCTIONS), ids=str)
-def test_sample_is_answered(sample: Sample, log: io.StringIO) -> None:
+def test_sample_is_answered(sample: Sample, log: io.StringIO, clock: Clock) -> None:
     event = sample.event
+    clock.now_ms = event["requestContext"]["timeEpoch"]
     answered = answer(sample.function, event)
     assert answered["statusCode"] == sample.number, answered["body"]
     _check_headers(answered, event["requestContext"]["requestId"])

@@ -12,9 +12,9 @@
 | wal_ada_xp | ada | 1 XP | credit by till |
 | (opened under the key `first-wallet`) | ada | nothing: GBP | |
 
-ada, bob and eve are USERs (eve has nothing), till is a SERVICE, root an ADMIN. till and ada have each voided the key
-`voided`. A service moves at most 1000.00 USD in one call. The first wallet was opened at 12:00:00, each thing after it
-happened a second later, and it is 13:00 now.
+ada, bob and eve are USERs (eve has nothing), cora is another one (`orders.py` says what she has), till is a SERVICE,
+root an ADMIN. till and ada have each voided the key `voided`. A service moves at most 1000.00 USD in one call. The
+first wallet was opened at 12:00:00, each thing after it happened a second later, and it is 13:00 now.
 """
 
 import importlib
@@ -126,7 +126,6 @@ def build(clock: Clock) -> None:
     for caller, function, path, body, key in CALLS:
         transfer_ids |= _call(caller, function, path.format(**transfer_ids), body, key)
         clock.advance()
-    clock.now_ms = NOW_MS
 
 
 def _call(caller: str, function: str, path: str, body: Body, key: str | None) -> dict[str, str]:

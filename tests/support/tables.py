@@ -1,5 +1,6 @@
 """Make the ledger's tables in moto, watch and disturb the calls to them, and weigh what they write."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,15 +16,22 @@ from pynamodb.connection import Connection
 
 from tallystick.adapters.dynamo.book import DynamoBook
 from tallystick.adapters.dynamo.connection import connect
+from tallystick.adapters.dynamo.cursors import DynamoCursors
+from tallystick.adapters.dynamo.flows import DynamoFlows
+from tallystick.adapters.dynamo.inbox import DynamoInbox
 from tallystick.adapters.dynamo.statements import DynamoStatements
 from tallystick.adapters.dynamo.tables import MODELS, TableNames, bind
 from tallystick.adapters.dynamo.wallets import DynamoWallets
+from tallystick.services.ports.flows import Flows
+from tallystick.services.ports.inbox import Cursors, Inbox
 from tallystick.services.ports.ledger import Book
 from tallystick.services.ports.statements import Statements
 from tallystick.services.ports.wallets import Wallets
 from tests.support.fake_store import FakeStore
+from tests.support.fake_webhooks import FakeCursors, FakeFlows, FakeInbox
 
 REGION: Final = "us-east-1"
+MAX_KEY_BYTES: Final = 2048
 UNIT_BYTES: Final = 1024
 """What one write unit pays for; a transaction pays two (AWS: Read and write operations)."""
 
@@ -35,11 +43,14 @@ class Ports:
     book: Book
     wallets: Wallets
     statements: Statements
+    flows: Flows
+    inbox: Inbox
+    cursors: Cursors
 
     @classmethod
     def of(cls, store: FakeStore) -> "Ports":
-        """Take one fake for all of them."""
-        return cls(store, store, store)
+        """Take one fake store for all of them."""
+        return cls(store, store, store, FakeFlows(store), FakeInbox(store), FakeCursors(store))
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,14 @@ class Tables:
     @property
     def ports(self) -> Ports:
         """Give the real adapters."""
-        return Ports(DynamoBook(self.connection), DynamoWallets(), DynamoStatements())
+        return Ports(
+            book=DynamoBook(self.connection),
+            wallets=DynamoWallets(),
+            statements=DynamoStatements(),
+            flows=DynamoFlows(self.connection),
+            inbox=DynamoInbox(self.connection),
+            cursors=DynamoCursors(),
+        )
 
     def watch(self) -> None:
         """Remember every call from now on."""
@@ -87,13 +105,17 @@ class Tables:
 
     def refusing(self, operation: str, code: str, *reasons: str, status: int = 400) -> AbstractContextManager[None]:
         """Answer an operation with an error as DynamoDB does."""
-        parsed = {
-            "Error": {"Code": code, "Message": code},
-            "CancellationReasons": [{"Code": reason} for reason in reasons],
-            "ResponseMetadata": {"HTTPHeaders": {}},
-        }
-        answer = AWSResponse("", status, HTTPHeaders(), None)
-        return self.answering(operation, lambda **_: (answer, parsed))
+        return self.answering(operation, lambda **_: _error(code, *reasons, status=status))
+
+    def refuse_impossible_keys(self) -> None:
+        """Refuse what DynamoDB refuses and moto does not: reading by a partition key of more than 2048 bytes."""
+        self._events.register_first("before-call.dynamodb.GetItem", _refuse_impossible_key)
+
+    def finding(self, operation: str, items: list[dict[str, Any]]) -> AbstractContextManager[None]:
+        """Answer an operation with these items, as an index that lags would."""
+        answer = AWSResponse("", 200, HTTPHeaders(), None)
+        found = {"Items": items, "Count": len(items), "ScannedCount": len(items)}
+        return self.answering(operation, lambda **_: (answer, found))
 
     def failing(self, operation: str, error: Exception) -> AbstractContextManager[None]:
         """Give no answer to an operation."""
@@ -108,15 +130,41 @@ class Tables:
         return self.connection.client.meta.events
 
     def write_units(self) -> int:
-        """Count what the transactions seen so far cost, from the items that they wrote."""
-        parts = [part for call in self.calls if "TransactItems" in call.body for part in call.body["TransactItems"]]
-        return sum(2 * -(-self._bytes(part) // UNIT_BYTES) for part in parts)
+        """Count what the writes seen so far cost, from the items that they wrote; what indexes cost is not in it."""
+        return sum(
+            rate * -(-self._bytes(part) // UNIT_BYTES) for call in list(self.calls) for rate, part in _writes(call)
+        )
 
     def _bytes(self, part: dict[str, Any]) -> int:
         if "Put" in part:
             return item_bytes(part["Put"]["Item"])
         key = {name: part["Update"][name] for name in ("TableName", "Key")}
         return item_bytes(self.connection.client._make_api_call("GetItem", key)["Item"])  # noqa: SLF001 (typed so)
+
+
+def _error(code: str, *reasons: str, status: int = 400) -> tuple[AWSResponse, dict[str, Any]]:
+    parsed = {
+        "Error": {"Code": code, "Message": code},
+        "CancellationReasons": [{"Code": reason} for reason in reasons],
+        "ResponseMetadata": {"HTTPHeaders": {}},
+    }
+    return AWSResponse("", status, HTTPHeaders(), None), parsed
+
+
+def _refuse_impossible_key(params: dict[str, Any], **_: object) -> Any:  # noqa: ANN401 (nothing, or an answer)
+    keys = json.loads(params["body"])["Key"].values()
+    possible = all(len(key.get("S", "").encode()) <= MAX_KEY_BYTES for key in keys)
+    return None if possible else _error("ValidationException")
+
+
+def _writes(call: Call) -> list[tuple[int, dict[str, Any]]]:
+    """List what a call writes, each with what a kilobyte of it costs."""
+    match call.operation:
+        case "TransactWriteItems":
+            return [(2, part) for part in call.body["TransactItems"]]
+        case "PutItem" | "UpdateItem":
+            return [(1, {call.operation.removesuffix("Item"): call.body})]
+    return []
 
 
 @contextmanager
@@ -127,7 +175,9 @@ def tables() -> Iterator[Tables]:
         bind(TableNames(**{name: name for name in MODELS}), connection)
         for model in MODELS.values():
             model.create_table(billing_mode="PAY_PER_REQUEST")
-        yield Tables(connection)
+        made = Tables(connection)
+        made.refuse_impossible_keys()
+        yield made
 
 
 @contextmanager
@@ -151,6 +201,8 @@ def _value_bytes(typed: dict[str, Any]) -> int:
             return len(text.encode())
         case {"N": str(digits)}:
             return (len(digits.strip("-")) + 1) // 2 + 1 + digits.startswith("-")
+        case {"B": str(encoded)}:
+            return len(base64.b64decode(encoded))
         case {"M": dict(members)}:
             return 3 + item_bytes(members) + len(members)
         case {"L": list(elements)}:

@@ -5,19 +5,24 @@ from dataclasses import replace
 import pytest
 
 from tallystick.domain.accounts import Status
+from tallystick.domain.deposits import Deposit, credited, due, with_facts
 from tallystick.domain.errors import (
     AccountNotActive,
     BalanceLimitExceeded,
+    IdempotencyKeyReused,
     InsufficientFunds,
     NotFound,
     StoreUnavailable,
     TooMuchContention,
 )
 from tallystick.domain.money import MAX_UNITS
-from tallystick.services.ledger import MAX_ATTEMPTS, Ledger
+from tallystick.domain.posting import Leg, Order
+from tallystick.domain.transfers import Claim
+from tallystick.services.ledger import MAX_ATTEMPTS, FlowChanged, Ledger, Movement, post
 from tallystick.services.ports.ledger import CommitConflict
 from tests.support.fake_store import Reason
-from tests.support.scene import Pauses, Scene, once
+from tests.support.incoming import Incoming, paid
+from tests.support.scene import NOW_MS, USD, Pauses, Scene, once
 
 
 def test_a_cold_movement_reads_once_and_writes_once(scene: Scene) -> None:
@@ -197,3 +202,64 @@ def test_a_store_that_does_not_answer_is_said_to_be_unavailable(scene: Scene, ca
 def test_each_ledger_has_a_memory_of_its_own(scene: Scene) -> None:
     one, other = Ledger(scene.store, scene.ledger.pause), Ledger(scene.store, scene.ledger.pause)
     assert one.memory is not other.memory
+
+
+@pytest.fixture
+def incoming() -> Incoming:
+    """Give ada an empty wallet and an order for 25.00, on a store without calls."""
+    return Incoming()
+
+
+def deposit_step(deposit: Deposit) -> Movement:
+    """Credit an order as it was read."""
+    known = with_facts(deposit, [paid()])
+    step = due(known)
+    assert step is not None
+    claim = Claim(deposit.key(step), deposit.step_fingerprint(step))
+    legs = (Leg("wal_a", step.units), Leg("external:stripe:USD", -step.units))
+    order = Order(claim, step.kind, USD, legs, flow=credited(known, step, "wal_a"))
+    return Movement(claim, ("wal_a",), lambda _accounts: order)
+
+
+def test_a_step_is_written_with_its_flow(incoming: Incoming) -> None:
+    movement = deposit_step(incoming.deposit())
+    assert not post(ledger=incoming.ledger, movement=movement, now_ms=NOW_MS).replayed
+    assert incoming.deposit().credited_units == incoming.units() == 2500
+
+
+def test_a_step_of_a_flow_that_has_changed_writes_nothing_and_is_not_tried_again(incoming: Incoming) -> None:
+    movement = deposit_step(incoming.deposit())
+    incoming.store.flow_items["dep_1"] = changed = replace(incoming.deposit(), pending=True, version=1)
+    with pytest.raises(FlowChanged):
+        post(ledger=incoming.ledger, movement=movement, now_ms=NOW_MS)
+    assert incoming.store.calls == ["accounts", "commit", "record"]
+    assert (incoming.units(), incoming.store.records, incoming.deposit()) == (0, {}, changed)
+
+
+@pytest.mark.parametrize("told", ["all", "flow"])
+def test_a_step_that_was_taken_is_replayed_though_the_flow_has_changed(incoming: Incoming, told: str) -> None:
+    def reported(reasons: list[Reason]) -> list[Reason]:
+        return [reason for reason in reasons if told in ("all", reason.condition)]
+
+    movement = deposit_step(incoming.deposit())
+    first = post(ledger=incoming.ledger, movement=movement, now_ms=NOW_MS)
+    incoming.store.reported = reported
+    again = post(ledger=incoming.new_ledger(), movement=movement, now_ms=NOW_MS + 5)
+    assert (again.transfer, again.replayed) == (first.transfer, True)
+    assert incoming.units() == 2500
+
+
+def test_a_flow_that_has_changed_outranks_an_account_that_has(incoming: Incoming) -> None:
+    incoming.credit("k1", "1.00")
+    incoming.credit("k2", "1.00", ledger=incoming.new_ledger())
+    movement = deposit_step(replace(incoming.deposit(), version=5))
+    with pytest.raises(FlowChanged):
+        post(ledger=incoming.ledger, movement=movement, now_ms=NOW_MS)
+    assert incoming.units() == 200
+
+
+def test_a_key_used_for_another_step_ranks_before_a_changed_flow(incoming: Incoming) -> None:
+    post(ledger=incoming.ledger, movement=deposit_step(incoming.deposit()), now_ms=NOW_MS)
+    other = deposit_step(replace(incoming.order("dep_2"), version=9))
+    with pytest.raises(IdempotencyKeyReused):
+        post(ledger=incoming.ledger, movement=other, now_ms=NOW_MS)

@@ -16,6 +16,7 @@ from tallystick.domain.errors import (
 from tallystick.domain.money import MAX_UNITS
 from tallystick.domain.posting import MAX_POSTINGS, Leg, Order, Plan, plan
 from tallystick.domain.transfers import Posting, TransferKind
+from tests.support.incoming import Incoming
 from tests.support.scene import BOB, EUR, NOW_MS, USD, account, claim
 
 A, B = account("wal_a"), replace(account("wal_b", BOB), balance=500, version=3, head_time_ms=NOW_MS + 7)
@@ -162,3 +163,97 @@ def test_an_order_without_legs_is_a_bug() -> None:
 def test_an_account_of_another_asset_or_scale_is_a_bug(asset: Any) -> None:  # noqa: ANN401
     with pytest.raises(InvariantViolated, match="wal_b"):
         plan_of(RICH, replace(B, asset=asset))
+
+
+DEPOSIT = Incoming().deposit()
+CLAIM_LEGS = (Leg("wal_a", 0), Leg("external:receivable:USD", -100), Leg("external:stripe:USD", 100))
+
+
+def step(*legs: Leg, kind: TransferKind = TransferKind.REFUND, **changes: Any) -> Order:  # noqa: ANN401 (any field)
+    return order(*(legs or CLAIM_LEGS), kind=kind, flow=DEPOSIT, **changes)
+
+
+def test_a_step_of_a_flow_writes_the_flow_and_any_other_movement_none() -> None:
+    assert plan_of(RICH, wanted=step()).flow is DEPOSIT
+    assert plan_of(RICH, B).flow is None
+
+
+def test_a_leg_without_units_looks_at_its_account_and_leaves_no_entry_or_posting() -> None:
+    planned = plan_of(RICH, wanted=step())
+    assert planned.entries == ()
+    assert [(change.before, change.after, change.entry) for change in planned.changes] == [(RICH, RICH, None)]
+    assert planned.transfer.postings == (
+        Posting("external:receivable:USD", -100),
+        Posting("external:stripe:USD", 100),
+    )
+    assert planned.transfer.units == 100
+
+
+def test_a_leg_without_units_still_orders_the_movement_after_its_accounts_newest_entry() -> None:
+    late = replace(RICH, head_time_ms=NOW_MS + 50)
+    assert plan_of(late, wanted=step()).transfer.created_at_ms == NOW_MS + 51
+
+
+def test_a_leg_without_units_needs_its_account() -> None:
+    with pytest.raises(NotFound):
+        plan_of(wanted=step())
+
+
+@pytest.mark.parametrize(
+    "legs", [(Leg("wal_a", 0),), (Leg("wal_a", 0), Leg("external:x:USD", 0)), (Leg("wal_a", 0), Leg("wal_b", 1))]
+)
+def test_a_step_that_moves_nothing_or_does_not_add_up_is_a_bug(legs: tuple[Leg, ...]) -> None:
+    with pytest.raises(InvariantViolated):
+        plan_of(RICH, B, wanted=step(*legs))
+
+
+@pytest.mark.parametrize("legs", [CLAIM_LEGS, (Leg("wal_a", -1), Leg("external:stripe:USD", 1))])
+def test_an_active_account_is_frozen_with_the_reason_whether_money_moves_or_not(legs: tuple[Leg, ...]) -> None:
+    (change,) = plan_of(RICH, wanted=step(*legs, freeze="owes")).changes
+    assert (change.after.status, change.after.status_reason) == (Status.FROZEN, "owes")
+    assert change.after.balance == RICH.balance + legs[0].units
+    assert change.after.version == RICH.version + bool(legs[0].units)
+
+
+@pytest.mark.parametrize("status", [Status.FROZEN, Status.CLOSED])
+def test_an_account_that_is_not_active_keeps_its_status_and_reason(status: Status) -> None:
+    marked = replace(RICH, status=status, status_reason="first")
+    (change,) = plan_of(marked, wanted=step(freeze="owes")).changes
+    assert (change.after.status, change.after.status_reason) == (status, "first")
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_what_may_freeze_an_account_holds_only_while_its_status_is_as_it_was_seen(status: Status) -> None:
+    marked = replace(RICH, status=status)
+    assert plan_of(marked, wanted=step(freeze="owes")).accepted_statuses == {status}
+    assert plan_of(marked, wanted=step()).accepted_statuses == set(Status)
+
+
+def test_without_a_reason_nothing_is_frozen() -> None:
+    assert plan_of(RICH, wanted=step()).changes[0].after.status is Status.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("kind", "passes"),
+    [
+        (TransferKind.CREDIT, ""),
+        (TransferKind.DEBIT, ""),
+        (TransferKind.TRANSFER, ""),
+        (TransferKind.DEPOSIT, ""),
+        (TransferKind.REVERSAL, "FROZEN"),
+        (TransferKind.REFUND_REVERSAL, "FROZEN"),
+        (TransferKind.CHARGEBACK_REVERSAL, "FROZEN"),
+        (TransferKind.REFUND, "FROZEN CLOSED"),
+        (TransferKind.CHARGEBACK, "FROZEN CLOSED"),
+    ],
+)
+def test_returns_pass_a_frozen_wallet_and_claims_a_closed_one_too(kind: TransferKind, passes: str) -> None:
+    wanted = step(kind=kind)
+    assert wanted.accepted_statuses == {Status.ACTIVE, *map(Status, passes.split())}
+    for status in Status:
+        marked = replace(RICH, status=status)
+        if status in wanted.accepted_statuses:
+            assert plan_of(marked, wanted=wanted).accepted_statuses == wanted.accepted_statuses
+        else:
+            with pytest.raises(AccountNotActive):
+                plan_of(marked, wanted=wanted)

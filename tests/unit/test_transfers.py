@@ -89,3 +89,31 @@ def test_the_label_names_source_key_first_wallet_and_action() -> None:
     )
     assert moved.label == "api:k1:wal_a:credit"
     assert moved.transfer_id == KEY.transfer_id
+
+
+texts = st.text(max_size=12)
+headers = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=60)
+
+
+@given(texts, headers, texts, texts, texts, st.sampled_from(TransferKind))
+def test_a_key_of_a_providers_money_is_never_a_clients(
+    caller: str, header: str, source: str, scope: str, reference: str, kind: TransferKind
+) -> None:
+    assert IdempotencyKey(source, scope, reference, kind).digest != client_key(caller, header).digest
+
+
+@pytest.mark.parametrize("kind", TransferKind)
+def test_no_client_can_spell_a_providers_key(kind: TransferKind) -> None:
+    theirs = IdempotencyKey("stripe", "test", "re_1", kind)
+    for caller, header in (("test", f"re_1{kind}"), ("test", f"re_1:{kind}"), ("test", "re_1"), ("stripe", "test")):
+        assert client_key(caller, header).digest != theirs.digest
+    assert theirs.digest == digest("tallystick/key/1", "stripe", "test", "re_1", kind)
+
+
+def test_each_thing_done_with_a_providers_money_has_a_key_of_its_own() -> None:
+    keys = {IdempotencyKey("stripe", "test", "re_1", kind).digest for kind in TransferKind}
+    assert len(keys | {IdempotencyKey("stripe", "test", "re_1").digest}) == len(TransferKind) + 1
+
+
+def test_the_label_of_a_movement_that_touched_no_wallet_names_none() -> None:
+    assert transfer(Posting("external:stripe:USD", 100), kind=TransferKind.REFUND).label == "api:k1:-:refund"

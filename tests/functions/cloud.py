@@ -1,0 +1,212 @@
+"""The queue, secrets and topic of the small world, on moto; and what Lambda does with the queue."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+from unittest.mock import patch
+
+import boto3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.client import BaseClient
+from botocore.exceptions import ClientError
+from moto.backends import get_backend
+from moto.core.models import DEFAULT_ACCOUNT_ID
+
+from tallystick import wiring
+from tallystick.wiring import webhooks
+from tests.functions import providers
+from tests.functions.world import Clock, handler_of
+from tests.support.moto import REGION
+
+VISIBILITY_S: Final = 360
+BATCH_SIZE: Final = 5
+
+Operation = Callable[[str], None]
+"""Is told the name of a call to AWS, such as `TransactWriteItems`; what it raises happens instead of it."""
+
+
+_changed_secrets: Final[set[str]] = set()
+
+
+class Killed(BaseException):
+    """End a Lambda at this very point."""
+
+
+def create() -> None:
+    """Make the queue, the secrets and the topic."""
+    boto3.client("sqs", region_name=REGION).create_queue(
+        QueueName=providers.QUEUE, Attributes={"VisibilityTimeout": str(VISIBILITY_S)}
+    )
+    secrets = boto3.client("secretsmanager", region_name=REGION)
+    for name, value in _secrets().items():
+        secrets.create_secret(Name=name, SecretString=json.dumps(value))
+    boto3.client("sns", region_name=REGION).create_topic(Name=providers.TOPIC_ARN.rpartition(":")[2])
+
+
+def reset() -> None:
+    """Empty the queue, forget the alerts, and write the secrets as they were."""
+    _queue()._messages.clear()  # noqa: SLF001 (purging one is refused for a minute)
+    _topic().sent_notifications.clear()
+    for name in _changed_secrets.copy():
+        write_secret(name, _secrets()[name])
+        _changed_secrets.remove(name)
+
+
+def forget_settings() -> None:
+    """Start other Lambdas: the environment is read anew, and the keys too."""
+    cached = (webhooks.gate, webhooks.gateway, webhooks.counter, webhooks.office, webhooks.stellar_poll)
+    for built in (wiring.settings, *cached, webhooks._webhook_keys, webhooks._provider_keys):  # noqa: SLF001
+        built.cache_clear()
+
+
+def forget_tokens() -> None:
+    """Forget what a provider's API has given to us, when the sandbox has forgotten it too."""
+    for built in (webhooks.gateway, webhooks.counter):
+        built.cache_clear()
+
+
+def forget_ledger() -> None:
+    """Start other Lambdas: what they remember of accounts is gone."""
+    for built in (wiring.ledger, webhooks.books, webhooks.office):
+        built.cache_clear()
+
+
+def write_secret(name: str, value: object) -> None:
+    """Write a secret anew."""
+    write_text(name, json.dumps(value))
+
+
+def write_text(name: str, text: str) -> None:
+    """Write a secret anew that may be no JSON."""
+    boto3.client("secretsmanager", region_name=REGION).put_secret_value(SecretId=name, SecretString=text)
+    _changed_secrets.add(name)
+
+
+def queued() -> list[str]:
+    """Give the bodies of all messages, those too that are hidden."""
+    return [one.body for one in _queue()._messages]  # noqa: SLF001
+
+
+def rows(table: str) -> list[dict[str, dict[str, Any]]]:
+    """Give all items of a table as DynamoDB stores them, without the many calls that reading them takes."""
+    tables = get_backend("dynamodb")[DEFAULT_ACCOUNT_ID][REGION].tables
+    return [item.to_json()["Attributes"] for item in tables[table].all_items()]
+
+
+def alerts() -> list[dict[str, str]]:
+    """Give what people were told."""
+    return [json.loads(told) for _, told, *_ in _topic().sent_notifications]
+
+
+def message(body: str, number: int = 1) -> dict[str, Any]:
+    """Make a record of a batch as Lambda gets it."""
+    return {
+        "messageId": f"{number:08d}-0000-4000-8000-000000000000",
+        "receiptHandle": f"receipt-{number}",
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:{DEFAULT_ACCOUNT_ID}:{providers.QUEUE}",
+        "awsRegion": REGION,
+    }
+
+
+def process(*records: dict[str, Any]) -> list[str]:
+    """Hand a batch to the processor; give the ids of the messages that stay in the queue."""
+    answered = handler_of("webhook_processor")({"Records": list(records)}, LambdaContext())
+    return [failure["itemIdentifier"] for failure in answered["batchItemFailures"]]
+
+
+def sweep() -> None:
+    """Let a minute's sweep happen."""
+    handler_of("webhook_sweep")({}, LambdaContext())
+
+
+def consume() -> int:
+    """Take a batch out of the queue as Lambda does, delete what is finished, and say how many messages there were."""
+    sqs = boto3.client("sqs", region_name=REGION)
+    received = sqs.receive_message(QueueUrl=providers.QUEUE_URL, MaxNumberOfMessages=BATCH_SIZE).get("Messages", [])
+    records = [
+        {**message(one["Body"]), "messageId": one["MessageId"], "receiptHandle": one["ReceiptHandle"]}
+        for one in received
+    ]
+    remaining = process(*records) if records else []
+    for record in records:
+        if record["messageId"] not in remaining:
+            sqs.delete_message(QueueUrl=providers.QUEUE_URL, ReceiptHandle=record["receiptHandle"])
+    return len(records)
+
+
+def consume_all() -> None:
+    """Take batches until no message can be seen."""
+    while consume():
+        pass
+
+
+@contextmanager
+def time_of(clock: Clock) -> Iterator[None]:
+    """Let the queue go by the world's clock."""
+    millis, seconds = lambda: float(clock.now_ms), lambda: clock.now_ms / 1000
+    with patch("moto.sqs.models.unix_time_millis", millis), patch("moto.sqs.models.unix_time", seconds):
+        yield
+
+
+@contextmanager
+def watched(before: Operation = lambda _: None, after: Operation = lambda _: None) -> Iterator[list[str]]:
+    """Hear of every call to AWS before and after it; gives the list of the calls."""
+    calls: list[str] = []
+    original = BaseClient._make_api_call  # type: ignore[attr-defined] # noqa: SLF001 (of every client, PynamoDB's too)
+
+    def make_api_call(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:  # noqa: ANN401
+        calls.append(operation)
+        before(operation)
+        answer = original(client, operation, parameters)
+        after(operation)
+        return answer
+
+    with patch.object(BaseClient, "_make_api_call", make_api_call):
+        yield calls
+
+
+def refusing(*operations: str, code: str = "ThrottlingException") -> Operation:
+    """Refuse these calls, as AWS would; without any, all of them."""
+
+    def refuse(operation: str) -> None:
+        if operation in operations or not operations:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {}}, operation)  # type: ignore[typeddict-item]
+
+    return refuse
+
+
+def at(position: int, accident: Callable[[], BaseException]) -> Operation:
+    """Raise at the call of that number, counted from zero."""
+    seen = [0]
+
+    def count(_operation: str) -> None:
+        seen[0] += 1
+        if seen[0] == position + 1:
+            raise accident()
+
+    return count
+
+
+def visible_at(inbox_keys: Sequence[str]) -> list[float]:
+    """Tell when the messages of events can be seen again, in milliseconds since 1970."""
+    return [one.visible_at for one in _queue()._messages if one.body in inbox_keys]  # noqa: SLF001
+
+
+def _secrets() -> dict[str, object]:
+    return {
+        providers.WEBHOOK_KEYS_SECRET: providers.webhook_keys(),
+        providers.PROVIDER_KEYS_SECRET: providers.provider_keys(),
+    }
+
+
+def _queue() -> Any:  # noqa: ANN401 (moto's)
+    return get_backend("sqs")[DEFAULT_ACCOUNT_ID][REGION].queues[providers.QUEUE]
+
+
+def _topic() -> Any:  # noqa: ANN401
+    return get_backend("sns")[DEFAULT_ACCOUNT_ID][REGION].topics[providers.TOPIC_ARN]

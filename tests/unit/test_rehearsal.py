@@ -1,0 +1,106 @@
+"""A rehearsal sees what is stored and what it would have written itself, and writes nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from tallystick.domain.accounts import Status
+from tallystick.domain.errors import InvariantViolated
+from tallystick.domain.house import suspense_account
+from tallystick.domain.posting import Leg, Order, Plan, plan
+from tallystick.domain.transfers import Tombstone, TransferKind
+from tallystick.services.rehearsal import Rehearsal
+from tests.support.incoming import Incoming
+from tests.support.scene import BOB, NOW_MS, USD, claim
+
+
+@pytest.fixture
+def scene() -> Incoming:
+    """Give ada 25.00 in wal_a and bob an empty wal_b."""
+    scene = Incoming()
+    scene.wallet("wal_b", BOB)
+    scene.handle(scene.event("succeeded"))
+    scene.store.calls.clear()
+    return scene
+
+
+@pytest.fixture
+def rehearsal(scene: Incoming) -> Rehearsal:
+    return Rehearsal(scene.store, scene.flows)
+
+
+def spending(scene: Incoming) -> Plan:
+    """Plan to take 10.00 out of wal_a, as a step of its order that freezes the wallet."""
+    flow = replace(scene.deposit(), pending=True, version=scene.deposit().version + 1)
+    legs = (Leg("wal_a", -1000), Leg("external:x:USD", 1000))
+    order = Order(claim(), TransferKind.REFUND, USD, legs, flow=flow, freeze="why")
+    return plan(order, scene.store.account_items, NOW_MS)
+
+
+def test_what_is_stored_is_seen(scene: Incoming, rehearsal: Rehearsal) -> None:
+    assert rehearsal.accounts(["wal_a", "wal_b", "wal_c"]) == scene.store.account_items
+    assert rehearsal.get("dep_1") == scene.deposit()
+    assert (rehearsal.get("dep_9"), rehearsal.find("stripe:pi_9"), rehearsal.reversed_by("trf_1")) == (None, None, None)
+    (record,) = scene.store.records.values()
+    assert rehearsal.record(record.claim.key.digest) == record
+
+
+def test_names_are_looked_up(scene: Incoming, rehearsal: Rehearsal) -> None:
+    scene.store.references["stripe:pi_1"] = "dep_1"
+    scene.store.reversals["trf_1"] = "trf_2"
+    assert (rehearsal.find("stripe:pi_1"), rehearsal.reversed_by("trf_1")) == ("dep_1", "trf_2")
+
+
+def test_what_would_be_written_is_seen_by_the_rehearsal_alone(scene: Incoming, rehearsal: Rehearsal) -> None:
+    before = dict(scene.store.account_items), scene.deposit()
+    wanted = spending(scene)
+    rehearsal.commit(wanted)
+    seen = rehearsal.accounts(["wal_a", "wal_b"])
+    assert (seen["wal_a"].balance, seen["wal_a"].status) == (1500, Status.FROZEN)
+    assert seen["wal_b"] == before[0]["wal_b"]
+    assert rehearsal.get("dep_1") == wanted.flow
+    assert (scene.store.account_items, scene.deposit()) == before
+
+
+def test_an_account_that_it_knows_is_not_read_again(scene: Incoming, rehearsal: Rehearsal) -> None:
+    rehearsal.commit(spending(scene))
+    scene.store.calls.clear()
+    rehearsal.accounts(["wal_a"])
+    assert scene.store.calls == []
+
+
+def test_a_movement_without_a_flow_leaves_flows_as_they_are(scene: Incoming, rehearsal: Rehearsal) -> None:
+    rehearsal.commit(replace(spending(scene), flow=None))
+    assert rehearsal.get("dep_1") == scene.deposit()
+
+
+def test_a_flow_that_would_be_saved_is_seen(scene: Incoming, rehearsal: Rehearsal) -> None:
+    changed = replace(scene.deposit(), pending=True)
+    assert rehearsal.save(changed, ["stripe:pi_1"])
+    assert rehearsal.get("dep_1") == changed != scene.deposit()
+    assert scene.store.references == {}
+
+
+def test_an_account_that_would_be_opened_is_seen_as_it_was_first(scene: Incoming, rehearsal: Rehearsal) -> None:
+    opened = suspense_account(USD, NOW_MS)
+    assert rehearsal.open_account(opened) == opened
+    assert rehearsal.open_account(suspense_account(USD, NOW_MS + 1)) == opened
+    assert rehearsal.accounts(["suspense:USD"]) == {"suspense:USD": opened}
+    assert "suspense:USD" not in scene.store.account_items
+
+
+def test_an_account_that_is_there_is_not_opened_again(scene: Incoming, rehearsal: Rehearsal) -> None:
+    stored = replace(suspense_account(USD, NOW_MS), balance=7)
+    scene.store.account_items["suspense:USD"] = stored
+    assert rehearsal.open_account(suspense_account(USD, NOW_MS)) == stored
+
+
+def test_what_no_event_does_is_a_bug(scene: Incoming, rehearsal: Rehearsal) -> None:
+    with pytest.raises(InvariantViolated, match="voids no key"):
+        rehearsal.void(Tombstone(claim(), NOW_MS))
+    with pytest.raises(InvariantViolated, match="creates no order"):
+        rehearsal.create(scene.deposit())
+
+
+def test_it_waits_for_nobody(rehearsal: Rehearsal) -> None:
+    rehearsal.books().ledger.pause(1_000_000)
