@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValidationError
 
-from tallystick.domain import errors
 from tallystick.answers import Answer
+from tallystick.domain import errors
 from tallystick.problems import PROBLEM_JSON, STATUS, internal_error, invalid, problem
 
 API_PAGE = Path(__file__).parents[2] / "docs" / "api.md"
