@@ -3,7 +3,7 @@
 import base64
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StrictBool
 
 from tallystick.domain.callers import Caller
 from tallystick.domain.inbox import EventState, InboxEvent
@@ -14,7 +14,7 @@ from tallystick.services.dead_letters import Preview
 from tallystick.services.ports.paging import Page
 from tallystick.shapes import StrictModel, Time, TransferView
 
-AcceptAmount = Annotated[bool, Field(description="Credit what has arrived, though it is not what was ordered.")]
+AcceptAmount = Annotated[StrictBool, Field(description="Credit what has arrived, though it is not what was ordered.")]
 
 
 class RedriveRequest(StrictModel):

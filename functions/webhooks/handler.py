@@ -23,8 +23,8 @@ from tallystick.problems import internal_error, problem
 from tallystick.services.receiving import receive
 from tallystick.wiring import now_ms, settings, webhooks
 
-MAX_BODY_BYTES: Final = 1024 * 1024
-"""Far above any event of these providers; compressed it has to fit an item of DynamoDB."""
+MAX_BODY_BYTES: Final = 256 * 1024
+"""Far above any event of these providers; it has to fit an item of DynamoDB, even if it cannot be compressed."""
 
 RECEIVED: Final = Answer(HTTPStatus.OK, json.dumps({"received": True}))
 

@@ -15,7 +15,7 @@ from tests.functions.deliveries import EVENT, called, genuine, problem_of, sent,
 from tests.functions.world import Clock, answer
 from tests.support.moto import Snapshot
 
-MEBIBYTE: Final = 1024 * 1024
+LONGEST: Final = 256 * 1024
 
 ODD_BODIES: Final = {
     "nothing": b"",
@@ -45,7 +45,7 @@ ODD_BODIES: Final = {
     "transaction of another shape": b'{"transaction": {"id": 5, "kind": "deposit", "status": "completed"}}',
     "payment without id": b'{"type": "payment_settled", "event_id": "e", "payment_id": 5}',
     "charge of another shape": b'{"event": "charge.success", "data": {"id": -1, "amount": "1e3"}}',
-    "a megabyte of spaces": b" " * MEBIBYTE,
+    "as many spaces as are taken": b" " * LONGEST,
 }
 
 pytestmark = pytest.mark.usefixtures("small_world", "when_cases_were_signed")
@@ -170,7 +170,7 @@ def test_what_is_kept_is_what_came() -> None:
 
 def test_too_long_a_body_is_refused_before_it_is_judged() -> None:
     with cloud.watched() as calls:
-        answered = sent(b" " * (MEBIBYTE + 1))
+        answered = sent(b" " * (LONGEST + 1))
     assert problem_of(answered) == (413, "body-too-large")
     assert calls == []
 

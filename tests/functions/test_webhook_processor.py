@@ -245,7 +245,8 @@ def test_what_the_provider_does_not_confirm_is_not_credited(sandbox: RunningSand
     orders.place(orders.TRUELAYER)
     sandbox.put("truelayer", "60c0a60e-0000-4000-8000-000000000001", status="failed")
     tell(Provider.TRUELAYER, *PAID)
-    assert (books.of_deposit("dep_1"), [alert["reason"] for alert in cloud.alerts()]) == ([], ["not-confirmed"])
+    (event,) = [event for event in stored().values() if event.reason == "not-confirmed"]
+    assert (books.of_deposit("dep_1"), event.state, event.attempts, cloud.alerts()) == ([], EventState.OPEN, 1, [])
 
 
 def test_a_provider_that_does_not_answer_is_asked_again(sandbox: RunningSandbox, clock: Clock) -> None:

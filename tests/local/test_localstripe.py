@@ -57,7 +57,10 @@ def test_a_payment_made_there_is_credited_here(deployment: Deployment, localstri
         cast(deployment) as people,
         with_keys(deployment, {Provider.STRIPE: [secret]}),
         with_environment(deployment, "deposits", TALLYSTICK_PROVIDERS=json.dumps(providers)),
+        # Begun anew it knows the key at once, and not only when its copy of the secret is old enough.
+        with_environment(deployment, "webhooks", TALLYSTICK_WEBHOOK_GRACE_S="5"),
     ):
+        assert httpx.post(url, content=b"warm up", trust_env=False, timeout=60).status_code == 401
         wallet = people.ada.open_wallet("EUR")
         order = {"wallet_id": wallet, "provider": "stripe", "amount": "25.00", "currency": "EUR"}
         deposit = people.ada.post("/v1/deposits", order).raise_for_status().json()

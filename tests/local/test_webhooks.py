@@ -20,7 +20,7 @@ from cli.webhooks.samples import SAMPLES, Order
 from cli.webhooks.sending import Target, deliver, signed_headers
 from cli.webhooks.signers import sign
 from tallystick.domain.webhooks import Provider
-from tests.local.callers import Caller, Cast, cast, outcome
+from tests.local.callers import Caller, Cast, cast, new_key, outcome
 from tests.local.changes import run, with_environment
 from tests.support.sandbox import RunningSandbox
 
@@ -52,7 +52,9 @@ class Shop:
     def order(self, provider: Provider, amount: str, currency: str, asset: str | None = None) -> dict[str, Any]:
         wallet_id = self.ada.open_wallet(asset or currency)
         body = {"wallet_id": wallet_id, "provider": provider, "amount": amount, "currency": currency}
-        deposit: dict[str, Any] = self.ada.post("/v1/deposits", body).raise_for_status().json()
+        key = new_key()
+        answer = wait_for(lambda: self.ada.post("/v1/deposits", body, key), lambda found: found.status_code != 503)
+        deposit: dict[str, Any] = answer.raise_for_status().json()
         return deposit
 
     def target(self, provider: Provider) -> Target:

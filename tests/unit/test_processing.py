@@ -510,6 +510,12 @@ def test_what_is_owed_is_told_when_the_claims_were_there_before_the_payment(scen
     assert scene.alerts.kinds == ["RECEIVABLE"]
 
 
+def test_what_is_owed_is_not_told_again_by_events_that_are_not_about_money(scene: Incoming) -> None:
+    for name in ("disputed", "refunded", "succeeded", "created", "failed"):
+        assert scene.handle(scene.event(name)).event.state is EventState.DONE
+    assert scene.alerts.kinds == ["RECEIVABLE"]
+
+
 def test_a_claim_that_was_won_back_owes_nothing_and_is_not_told(scene: Incoming) -> None:
     scene.handle(scene.event("succeeded"))
     scene.spend("25.00")

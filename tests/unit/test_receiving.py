@@ -146,6 +146,28 @@ def test_a_body_without_an_id_is_known_by_its_hash(door: Door) -> None:
     assert len(door.kept()) == 2
 
 
+class SpelledSeal(WordSeal):
+    """Sign what a body says, however it is spelt."""
+
+    def content(self, delivery: Delivery) -> bytes:
+        return delivery.body.lower()
+
+
+@pytest.mark.parametrize("spelt", [b"evt_1 body", b"evt_1 BODY"])
+def test_of_a_body_that_is_signed_by_what_it_says_only_that_is_kept(door: Door, spelt: bytes) -> None:
+    door.gate = replace(door.gate, seal=SpelledSeal())
+    first, again = door.receive(body=b"evt_1 Body"), door.receive(body=spelt, received_at_ms=NOW_MS + 1)
+    assert (first.event.body, again.event, again.new) == (b"evt_1 body", first.event, False)
+    assert len(door.kept()) == 1
+
+
+def test_another_spelling_of_a_body_without_an_id_is_no_other_event(door: Door) -> None:
+    door.gate = replace(door.gate, seal=SpelledSeal())
+    for body in (b" Body", b" bODY", b" body"):
+        door.receive(body=body)
+    assert len(door.kept()) == 1
+
+
 # What is refused
 
 

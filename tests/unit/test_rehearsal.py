@@ -9,6 +9,7 @@ from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.house import suspense_account
 from tallystick.domain.posting import Leg, Order, Plan, plan
 from tallystick.domain.transfers import Tombstone, TransferKind
+from tallystick.services.ports.ledger import CommitRefused
 from tallystick.services.rehearsal import Rehearsal
 from tests.support.incoming import Incoming
 from tests.support.scene import BOB, NOW_MS, USD, claim
@@ -79,6 +80,25 @@ def test_a_flow_that_would_be_saved_is_seen(scene: Incoming, rehearsal: Rehearsa
     assert rehearsal.save(changed, ["stripe:pi_1"])
     assert rehearsal.get("dep_1") == changed != scene.deposit()
     assert scene.store.references == {}
+
+
+def test_a_flow_is_saved_with_names_of_its_own_or_of_nobody_and_not_with_those_of_another(
+    scene: Incoming, rehearsal: Rehearsal
+) -> None:
+    scene.store.references |= {"stripe:pi_1": "dep_1", "stripe:pi_2": "dep_2"}
+    changed = replace(scene.deposit(), pending=True)
+    assert not rehearsal.save(changed, ["stripe:pi_1", "stripe:pi_2"])
+    assert rehearsal.get("dep_1") == scene.deposit()
+    assert rehearsal.save(changed, ["stripe:pi_1", "stripe:pi_3"])
+    assert rehearsal.get("dep_1") == changed
+
+
+def test_what_was_written_before_is_not_written_again(scene: Incoming, rehearsal: Rehearsal) -> None:
+    wanted = spending(scene)
+    scene.store.commit(wanted)
+    with pytest.raises(CommitRefused) as refused:
+        rehearsal.commit(wanted)
+    assert refused.value.record == wanted.transfer
 
 
 def test_an_account_that_would_be_opened_is_seen_as_it_was_first(scene: Incoming, rehearsal: Rehearsal) -> None:

@@ -249,6 +249,24 @@ def test_a_token_is_used_until_shortly_before_it_ends(
     assert tokens == ["Bearer token-1", "Bearer token-1", "Bearer token-2", "Bearer token-2"]
 
 
+def test_a_token_that_is_not_taken_any_more_is_got_anew(truelayer: Gateway, sandbox: RunningSandbox) -> None:
+    payment(sandbox, "settled")
+    settled = read(Provider.TRUELAYER, SETTLED)
+    told = truelayer.confirm(settled)
+    sandbox.reset()
+    payment(sandbox, "settled")
+    assert truelayer.confirm(settled) == told
+
+
+def test_a_caller_whose_tokens_are_never_taken_is_refused(truelayer: Gateway, sandbox: RunningSandbox) -> None:
+    sandbox.fail("truelayer")  # the token is got without a fault
+    sandbox.fail("truelayer", status=401)
+    sandbox.fail("truelayer")
+    sandbox.fail("truelayer", status=401)
+    with pytest.raises(ProviderRefused, match="401"):
+        truelayer.confirm(read(Provider.TRUELAYER, SETTLED))
+
+
 def test_tokens_come_from_the_host_beside_the_api_s(monkeypatch: pytest.MonkeyPatch) -> None:
     named: list[str] = []
     monkeypatch.setattr(

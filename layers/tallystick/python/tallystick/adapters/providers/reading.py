@@ -74,8 +74,9 @@ def unreadable(detail: str) -> EventRejected:
 
 
 def not_confirmed(notice: Notice) -> EventRejected:
-    """Say that the provider does not stand by an event."""
-    return EventRejected("not-confirmed", f"The provider does not confirm what its event {notice.event} says.")
+    """Say that the provider does not stand by an event; its own list may lag behind what it has told."""
+    detail = f"The provider does not confirm what its event {notice.event} says."
+    return EventRejected("not-confirmed", detail, final=False)
 
 
 def confirmed(notice: Notice, facts: Sequence[Fact | None]) -> Notice:

@@ -4,11 +4,12 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import quote, urlencode
 
 from tallystick.adapters.providers.base import ProviderGateway
-from tallystick.adapters.providers.http import ProviderHttp
+from tallystick.adapters.providers.http import ProviderHttp, Reply
 from tallystick.adapters.providers.reading import Document, Id, Text, Units, confirmed, not_confirmed
 from tallystick.adapters.providers.truelayer.events import DECIMALS, Payment, Refund, read_event
 from tallystick.domain.deposits import Deposit
@@ -111,16 +112,24 @@ class TrueLayerGateway(ProviderGateway):
         return self._http.post(_PAYMENTS, headers, body, repeatable=True).read(_NewPayment)
 
     def _payment(self, notice: Notice, path: str) -> Fact:
-        found = self._http.get(path, self._headers()).find(Payment)
+        found = self._get(path).find(Payment)
         if found is None:
             raise not_confirmed(notice)
         return found.fact()
 
     def _refund(self, notice: Notice, path: str) -> Fact | None:
-        found = self._http.get(path, self._headers()).find(Refund)
+        found = self._get(path).find(Refund)
         if found is None:
             raise not_confirmed(notice)
         return found.fact()
+
+    def _get(self, path: str) -> Reply:
+        """Ask; once more with another token when this one is not taken any more."""
+        reply = self._http.get(path, self._headers())
+        if reply.status != HTTPStatus.UNAUTHORIZED:
+            return reply
+        self._token = "", 0.0
+        return self._http.get(path, self._headers())
 
     def _headers(self) -> dict[str, str]:
         token, ends_at = self._token
