@@ -207,6 +207,15 @@ def test_every_act_of_an_admin_is_audited_beside_the_others(ports: Ports) -> Non
     assert audited(ports) == records
 
 
+def test_what_is_in_the_audit_is_never_overwritten(dynamo: Tables) -> None:
+    ports = dynamo.ports
+    ports.inbox.store(EVENT)
+    ports.inbox.save(DEAD_AT_ONCE, audit(EVENT))
+    other = replace(audit(EVENT), details={"notes": "another"})
+    assert not ports.inbox.save(resolved(DEAD_AT_ONCE, "another"), other)
+    assert (audited(ports), ports.inbox.get(EVENT.inbox_key)) == ([audit(EVENT)], DEAD_AT_ONCE)
+
+
 # Overdue events
 
 
@@ -316,6 +325,15 @@ def test_a_page_goes_on_where_the_last_one_ended_though_its_last_letter_is_dead_
     ports.inbox.save(resolved(first, "n"))
     assert page.items == [first]
     assert ports.inbox.dead(5, page.next_key).items == [second, third]
+
+
+def test_letters_that_are_dead_no_more_leave_no_gaps(ports: Ports) -> None:
+    first, second, third = buried_events(ports, [1, 2, 3])
+    opened = reopened(first, accepted=False, now_ms=NOW_MS, due_at_ms=NOW_MS)
+    for stage in (opened, done(opened, ()), resolved(third, "n")):
+        ports.inbox.save(stage)
+    page = ports.inbox.dead(1, None)
+    assert (page.items, page.next_key) == ([second], None)
 
 
 def test_a_letter_that_died_again_is_listed_by_its_last_death(ports: Ports) -> None:

@@ -4,8 +4,7 @@ import json
 from functools import cached_property
 from typing import Any
 
-import botocore.session
-
+from tallystick.adapters.sdk import open_client
 from tallystick.services.ports.alerts import Alert
 
 
@@ -26,4 +25,4 @@ class SnsAlerts:
 
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 (botocore makes clients at run time)
-        return botocore.session.get_session().create_client("sns", region_name=self._region)
+        return open_client("sns", self._region)

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final
 
-import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tallystick.adapters.sdk import open_client
 from tallystick.adapters.silence import SILENCE
 from tallystick.domain.errors import (
     EmailNotConfirmed,
@@ -104,7 +104,7 @@ class CognitoIdentity:
 
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 (botocore makes clients at run time)
-        return botocore.session.get_session().create_client("cognito-idp", region_name=self._region, config=_CONFIG)
+        return open_client("cognito-idp", self._region, _CONFIG)
 
 
 def _tokens(result: dict[str, Any], refresh_token: str = "") -> Tokens:

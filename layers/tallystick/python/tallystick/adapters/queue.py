@@ -5,16 +5,14 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Final
 
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tallystick.adapters.sdk import open_client
 from tallystick.adapters.silence import SILENCE
 from tallystick.domain.errors import StoreUnavailable
 
 MAX_BATCH: Final = 10
 MAX_VISIBILITY_S: Final = 43_200
-_CONFIG: Final = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 3, "mode": "standard"})
 
 
 class SqsQueue:
@@ -55,7 +53,7 @@ class SqsQueue:
 
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 (botocore makes clients at run time)
-        return botocore.session.get_session().create_client("sqs", region_name=self._region, config=_CONFIG)
+        return open_client("sqs", self._region)
 
 
 @contextmanager

@@ -2,16 +2,13 @@
 
 import json
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
-import botocore.session
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from tallystick.adapters.sdk import open_client
 from tallystick.adapters.silence import SILENCE
 from tallystick.domain.errors import StoreUnavailable
-
-_CONFIG: Final = Config(connect_timeout=1, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
 
 
 class JsonSecrets:
@@ -39,4 +36,4 @@ class JsonSecrets:
 
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 (botocore makes clients at run time)
-        return botocore.session.get_session().create_client("secretsmanager", region_name=self._region, config=_CONFIG)
+        return open_client("secretsmanager", self._region)
