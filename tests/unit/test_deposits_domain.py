@@ -382,3 +382,22 @@ def test_what_was_credited_is_counted_and_what_waits_is_not() -> None:
 def test_a_claim_is_kept_with_what_was_done_about_it() -> None:
     order = settled(settled(PAID, refund(), taken=400), refund(undone=True))
     assert order.claims == {"re_1": Claim("refund", 1000, undone=True, covered=True, given_back_to="wal_a")}
+
+
+def test_a_claim_of_a_payment_that_was_never_credited_takes_nothing() -> None:
+    paid_once = with_facts(ORDER, [paid("pi_1")])
+    known = credited(paid_once, Step(TransferKind.DEPOSIT, "pi_1", 2500), "wal_a")
+    claimed = with_facts(known, [replace(refund("re_2", "25.00"), payment_id="pi_2")])
+    assert due(claimed) is None
+    assert due(with_facts(known, [replace(refund("re_1", "25.00"), payment_id="pi_1")])) is not None
+
+
+def test_a_claim_is_covered_by_what_its_payment_was_credited_to() -> None:
+    facts = [paid("pi_1"), paid("pi_2")]
+    known = with_facts(ORDER, facts, accept_any_amount=True)
+    known = credited(known, Step(TransferKind.DEPOSIT, "pi_1", 2500), "wal_a")
+    known = credited(known, Step(TransferKind.DEPOSIT, "pi_2", 2500), "suspense:USD")
+    known = with_facts(known, [replace(refund("re_2"), payment_id="pi_2")])
+    step = due(known)
+    assert step is not None
+    assert known.account_of(step) == "suspense:USD"

@@ -555,3 +555,11 @@ def test_a_dead_letter_that_was_resolved_is_never_processed(scene: Incoming) -> 
     scene.inbox.events[event.inbox_key] = resolved(event, "by hand")
     assert scene.handle(event).wait_ms is None
     assert scene.units() == 0
+
+
+def test_a_refund_of_a_payment_that_was_never_credited_takes_nothing(scene: Incoming) -> None:
+    scene.handle(scene.event("succeeded"))
+    assert scene.handle(scene.event("paid again", paid("pi_2"))).event.reason == "paid-twice"
+    scene.handle(scene.event("given back", replace(refund("re_2", "25.00"), payment_id="pi_2")))
+    assert scene.units() == 2500
+    assert scene.deposit().state(scene.now_ms) == "COMPLETED"

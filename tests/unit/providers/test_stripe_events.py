@@ -99,14 +99,14 @@ def test_a_charge_without_a_payment_is_not_ours() -> None:
 def test_a_refund_is_taken_when_it_is_created(kind: str, status: str) -> None:
     notice = read(Provider.STRIPE, stripe_refund(kind, status=status))
     assert notice.references == ("stripe:pi_1",)
-    assert notice.facts == (TakenBack("re_1", "refund", amount("10.00", "USD")),)
+    assert notice.facts == (TakenBack("re_1", "refund", amount("10.00", "USD"), payment_id="pi_1"),)
     assert (notice.environment, notice.confirm) == ("live", False)
 
 
 @pytest.mark.parametrize("status", ["failed", "canceled"])
 def test_a_refund_that_failed_is_undone(status: str) -> None:
     (taken,) = facts(stripe_refund("refund.failed", status=status))
-    assert taken == TakenBack("re_1", "refund", amount("10.00", "USD"), undone=True)
+    assert taken == TakenBack("re_1", "refund", amount("10.00", "USD"), undone=True, payment_id="pi_1")
 
 
 @pytest.mark.parametrize("status", ["requires_action", "something_new", None])
@@ -119,7 +119,7 @@ def test_a_refund_that_waits_takes_nothing(status: str | None) -> None:
 def test_a_dispute_takes_money(kind: str, status: str) -> None:
     notice = read(Provider.STRIPE, dispute_event(kind, status))
     assert notice.references == ("stripe:pi_test_1",)
-    assert notice.facts == (TakenBack("dp_test_1", "chargeback", amount("25.99", "USD")),)
+    assert notice.facts == (TakenBack("dp_test_1", "chargeback", amount("25.99", "USD"), payment_id="pi_test_1"),)
     assert notice.details == {"payment_intent": "pi_test_1", "dispute": "dp_test_1"}
 
 
@@ -135,7 +135,7 @@ def test_an_inquiry_takes_nothing(kind: str, status: str) -> None:
 )
 def test_a_dispute_ends_one_way_or_the_other(kind: str, status: str, *, undone: bool) -> None:
     (taken,) = facts(dispute_event(kind, status))
-    assert taken == TakenBack("dp_test_1", "chargeback", amount("25.99", "USD"), undone=undone)
+    assert taken == TakenBack("dp_test_1", "chargeback", amount("25.99", "USD"), undone=undone, payment_id="pi_test_1")
 
 
 @pytest.mark.parametrize("kind", ["created", "updated", "funds_withdrawn"])

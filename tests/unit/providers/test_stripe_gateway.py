@@ -31,7 +31,9 @@ def refund(sandbox: RunningSandbox, thing_id: str, status: str, units: int = 100
 
 
 def dispute(sandbox: RunningSandbox, status: str, **members: object) -> None:
-    sandbox.put("stripe", "dp_test_1", amount=2599, currency="usd", status=status, **members)
+    sandbox.put(
+        "stripe", "dp_test_1", payment_intent="pi_test_1", amount=2599, currency="usd", status=status, **members
+    )
 
 
 def rejected(stripe: Gateway, notice: Notice) -> str:
@@ -174,8 +176,8 @@ def test_every_refund_of_a_charge_is_told(stripe: Gateway, sandbox: RunningSandb
     sandbox.put("stripe", "re_4", payment_intent="pi_other", amount=1, currency="usd", status="succeeded")
     notice = stripe.confirm(REFUNDED)
     assert notice.facts == (
-        TakenBack("re_1", "refund", amount("10.00", "USD")),
-        TakenBack("re_2", "refund", amount("5.00", "USD"), undone=True),
+        TakenBack("re_1", "refund", amount("10.00", "USD"), payment_id="pi_test_1"),
+        TakenBack("re_2", "refund", amount("5.00", "USD"), undone=True, payment_id="pi_test_1"),
     )
     assert not notice.confirm
     assert notice.references == REFUNDED.references
@@ -198,7 +200,7 @@ def test_refunds_without_end_are_not_read_for_ever(
 
 
 def test_a_refund_is_confirmed_among_those_of_its_payment(stripe: Gateway, sandbox: RunningSandbox) -> None:
-    taken = TakenBack("re_1", "refund", amount("10.00", "USD"))
+    taken = TakenBack("re_1", "refund", amount("10.00", "USD"), payment_id="pi_test_1")
     notice = replace(REFUNDED, event="refund.created", facts=(taken,), confirm=False)
     refund(sandbox, "re_1", "failed")
     assert stripe.confirm(notice).facts == (replace(taken, undone=True),)
@@ -214,7 +216,7 @@ def test_a_dispute_is_confirmed_as_it_stands(
     stripe: Gateway, sandbox: RunningSandbox, status: str, moved: int, *, undone: bool
 ) -> None:
     dispute(sandbox, status, balance_transactions=[{}] * moved)
-    expected = TakenBack("dp_test_1", "chargeback", amount("25.99", "USD"), undone=undone)
+    expected = TakenBack("dp_test_1", "chargeback", amount("25.99", "USD"), undone=undone, payment_id="pi_test_1")
     assert stripe.confirm(CHARGED_BACK).facts == (expected,)
 
 
@@ -225,6 +227,6 @@ def test_a_dispute_that_is_an_inquiry_only_is_rejected(stripe: Gateway, sandbox:
 
 
 def test_a_dispute_that_was_won_cannot_be_lost_again(stripe: Gateway, sandbox: RunningSandbox) -> None:
-    won = TakenBack("dp_test_1", "chargeback", amount("25.99", "USD"), undone=True)
+    won = TakenBack("dp_test_1", "chargeback", amount("25.99", "USD"), undone=True, payment_id="pi_test_1")
     dispute(sandbox, "lost")
     assert rejected(stripe, replace(CHARGED_BACK, facts=(won,))) == "not-confirmed"

@@ -145,7 +145,7 @@ def test_a_refund_is_confirmed_with_its_amount(
 ) -> None:
     refund(sandbox, status)
     (taken,) = truelayer.confirm(read(Provider.TRUELAYER, REFUNDED)).facts
-    assert taken == TakenBack(REFUND, "refund", amount("5.00", "GBP"), undone=undone)
+    assert taken == TakenBack(REFUND, "refund", amount("5.00", "GBP"), undone=undone, payment_id=PAYMENT)
 
 
 @pytest.mark.parametrize("status", ["pending", None])

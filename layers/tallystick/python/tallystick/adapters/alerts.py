@@ -4,7 +4,11 @@ import json
 from functools import cached_property
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from tallystick.adapters.sdk import open_client
+from tallystick.adapters.silence import SILENCE
+from tallystick.domain.errors import StoreUnavailable
 from tallystick.services.ports.alerts import Alert
 
 
@@ -18,10 +22,12 @@ class SnsAlerts:
 
     def raise_alert(self, alert: Alert) -> None:
         """Publish an alert as JSON under its kind."""
-        message = {"kind": alert.kind, "severity": alert.severity, **alert.facts}
-        self._client.publish(
-            TopicArn=self._topic_arn, Subject=f"{alert.severity}: {alert.kind}", Message=json.dumps(message, indent=1)
-        )
+        message = json.dumps({"kind": alert.kind, "severity": alert.severity, **alert.facts}, indent=1)
+        subject = f"{alert.severity}: {alert.kind}"
+        try:
+            self._client.publish(TopicArn=self._topic_arn, Subject=subject, Message=message)
+        except (ClientError, *SILENCE) as error:
+            raise StoreUnavailable("The alert could not be sent.") from error
 
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 (botocore makes clients at run time)

@@ -61,6 +61,7 @@ class Claim:
 
     kind: Literal["refund", "chargeback"]
     units: int
+    payment_id: str | None = None
     undone: bool = False
     covered: bool = False
     given_back_to: str | None = None
@@ -122,9 +123,16 @@ class Deposit:
 
     @property
     def account_id(self) -> str:
-        """Name the account that holds the money: the wallet, or what stood in for it when it was closed."""
+        """Name the account that the money went to first: the wallet, or what stood in for it when it was closed."""
         held = (payment.account_id for payment in self.payments.values() if payment.account_id)
         return next(held, self.wallet_id)
+
+    def account_of(self, step: Step) -> str:
+        """Name the account that a step moves: the wallet, or for a claim what its payment was credited to."""
+        if step.kind is TransferKind.DEPOSIT:
+            return self.wallet_id
+        payment = self.payments.get(self.claims[step.money_id].payment_id or "")
+        return (payment.account_id if payment else None) or self.account_id
 
     def state(self, now_ms: int) -> DepositState:
         """Say where the order stands."""
@@ -137,7 +145,7 @@ class Deposit:
         return DepositState.PENDING if self.pending or self.payments else DepositState.CREATED
 
     def _state_after_credit(self) -> DepositState:
-        live = [claim for claim in self.claims.values() if not claim.undone]
+        live = [claim for claim in self.claims.values() if claim.covered and not claim.undone]
         if any(claim.kind == "chargeback" for claim in live):
             return DepositState.CHARGED_BACK
         refunded = sum(claim.units for claim in live)
@@ -178,9 +186,9 @@ def due(deposit: Deposit) -> Step | None:
     for payment_id, payment in sorted(deposit.payments.items()):
         if payment.account_id is None:
             return Step(TransferKind.DEPOSIT, payment_id, payment.units)
-    if not deposit.payments:
-        return None
     for claim_id, claim in sorted(deposit.claims.items()):
+        if not deposit.payments or (claim.payment_id or next(iter(deposit.payments))) not in deposit.payments:
+            continue  # what was never credited cannot be taken back
         if not claim.covered and not claim.undone:
             return Step(TransferKind(claim.kind), claim_id, claim.units)
         if claim.covered and claim.undone and claim.given_back_to is None:
@@ -260,8 +268,8 @@ def _with_claim(deposit: Deposit, told: TakenBack) -> Deposit:
     units = _units(deposit, told.amount)
     known = deposit.claims.get(told.claim_id)
     if known is None:
-        known = Claim(told.kind, units)
-    elif (known.kind, known.units) != (told.kind, units):
+        known = Claim(told.kind, units, told.payment_id)
+    elif (known.kind, known.units, known.payment_id) != (told.kind, units, told.payment_id):
         raise EventRejected("contradiction", f"The {told.kind} {told.claim_id} was told otherwise before.")
     claim = replace(known, undone=known.undone or told.undone)
     return replace(deposit, claims={**deposit.claims, told.claim_id: claim})

@@ -87,7 +87,7 @@ def exact_units(value: Decimal, asset: Asset) -> int:
         InvalidAmount: not positive, finer than the asset's smallest unit, or more than 38 digits of units.
     """
     _, digits, exponent = value.as_tuple()
-    if not value.is_finite() or value.is_signed() or not value or max(value.adjusted(), len(digits)) > _MAX_LENGTH:
+    if not value.is_finite() or value.is_signed() or not value or max(abs(value.adjusted()), len(digits)) > _MAX_LENGTH:
         raise InvalidAmount(f"An amount is positive and has at most {MAX_DIGITS} digits.")
     plain = int("".join(map(str, digits)))
     shift = int(exponent) + asset.scale

@@ -102,13 +102,15 @@ class Paid:
 class TakenBack:
     """The provider took money of an order back, under the id of this refund or dispute.
 
-    `undone` says that it was given to us again: a refund failed, a dispute was won. That is final.
+    `undone` says that it was given to us again: a refund failed, a dispute was won. That is final. `payment_id` names
+    the payment that it is of, where an order can have several.
     """
 
     claim_id: str
     kind: Literal["refund", "chargeback"]
     amount: Amount
     undone: bool = False
+    payment_id: str | None = None
 
 
 Fact = Pending | Failed | Paid | TakenBack

@@ -117,9 +117,8 @@ def _take(books: Books, known: Deposit, step: Step, now_ms: int, transfers: list
 
 
 def _post(books: Books, known: Deposit, step: Step, now_ms: int) -> Receipt:
-    account_id = known.wallet_id if step.kind is TransferKind.DEPOSIT else known.account_id
     try:
-        return post(ledger=books.ledger, movement=_movement(known, step, account_id), now_ms=now_ms)
+        return post(ledger=books.ledger, movement=_movement(known, step, known.account_of(step)), now_ms=now_ms)
     except AccountNotActive as refusal:
         if refusal.members["account_status"] != Status.CLOSED:
             raise

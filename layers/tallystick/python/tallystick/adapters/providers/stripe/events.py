@@ -75,7 +75,8 @@ class Refund(Document):
         """Say whether the money was taken; one that waits for the customer has taken none."""
         if self.status not in _TAKEN | _UNDONE:
             return None
-        return TakenBack(self.id, "refund", _amount(self.amount, self.currency), undone=self.status in _UNDONE)
+        amount, undone = _amount(self.amount, self.currency), self.status in _UNDONE
+        return TakenBack(self.id, "refund", amount, undone, self.payment_intent)
 
 
 class Dispute(Document):
@@ -103,7 +104,7 @@ class Dispute(Document):
     def _taken(self, *, undone: bool) -> Fact | None:
         if self.status.startswith("warning_"):
             return None
-        return TakenBack(self.id, "chargeback", _amount(self.amount, self.currency), undone=undone)
+        return TakenBack(self.id, "chargeback", _amount(self.amount, self.currency), undone, self.payment_intent)
 
 
 class _Charge(Document):

@@ -43,12 +43,12 @@ class Refund(Document):
     amount_in_minor: Units
     currency: Currency
 
-    def fact(self) -> Fact | None:
-        """Say whether the money was taken."""
+    def fact_of(self, payment_id: str) -> Fact | None:
+        """Say whether the money of a payment was taken."""
         if self.status not in {"executed", "failed"}:
             return None
         amount = _amount(self.amount_in_minor, self.currency)
-        return TakenBack(self.id, "refund", amount, undone=self.status == "failed")
+        return TakenBack(self.id, "refund", amount, self.status == "failed", payment_id)
 
 
 class _Event(Document):

@@ -121,7 +121,7 @@ class TrueLayerGateway(ProviderGateway):
         found = self._get(path).find(Refund)
         if found is None:
             raise not_confirmed(notice)
-        return found.fact()
+        return found.fact_of(notice.details["payment"])
 
     def _get(self, path: str) -> Reply:
         """Ask; once more with another token when this one is not taken any more."""
