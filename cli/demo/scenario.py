@@ -59,7 +59,7 @@ def play(deployment: Deployment, progress: Steps) -> Outcome:
     """Play everything against a deployment; people and keys are new each time."""
     names = _cast(deployment)
     client = Client(deployment.base_url)
-    target = Target(deployment.base_url, deployment.outputs["PublicUrl"], signing_key(Provider.MOONPAY))
+    target = Target(deployment.base_url, deployment.public_url, signing_key(Provider.MOONPAY))
     return asyncio.run(_Stage(client, names, MoonPay(client, target)).play(progress))
 
 

@@ -33,7 +33,7 @@ class Target:
         known = public_url or to
         if to is None:
             deployment = cloud.attach()
-            to, known = deployment.base_url, public_url or deployment.outputs["PublicUrl"]
+            to, known = deployment.base_url, public_url or deployment.public_url
         return cls(to.rstrip("/"), str(known), secret or signing_key(provider))
 
 

@@ -58,7 +58,7 @@ class Shop:
         return deposit
 
     def target(self, provider: Provider) -> Target:
-        return Target(self.deployment.base_url, self.deployment.outputs["PublicUrl"], signing_key(provider))
+        return Target(self.deployment.base_url, self.deployment.public_url, signing_key(provider))
 
     def tell(self, provider: Provider, event: str, deposit: Mapping[str, Any], **members: str) -> httpx.Response:
         query = f"?deposit={deposit['deposit_id']}" if provider is Provider.RAMP else ""

@@ -187,7 +187,7 @@ def due(deposit: Deposit) -> Step | None:
         if payment.account_id is None:
             return Step(TransferKind.DEPOSIT, payment_id, payment.units)
     for claim_id, claim in sorted(deposit.claims.items()):
-        if not deposit.payments or (claim.payment_id or next(iter(deposit.payments))) not in deposit.payments:
+        if not deposit.payments or claim.payment_id not in {None, *deposit.payments}:
             continue  # what was never credited cannot be taken back
         if not claim.covered and not claim.undone:
             return Step(TransferKind(claim.kind), claim_id, claim.units)

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 
-from pynamodb.exceptions import DoesNotExist
-
 from tallystick.adapters.dynamo import items
-from tallystick.adapters.dynamo.connection import is_possible_key, troubles
+from tallystick.adapters.dynamo.connection import is_possible_key, read_one, troubles
 from tallystick.adapters.dynamo.tables import AccountItem
 from tallystick.domain.accounts import Account
 
@@ -17,13 +15,15 @@ def read_accounts(account_ids: Sequence[str]) -> dict[str, Account]:
         StoreUnavailable: DynamoDB throttled, failed or did not answer.
     """
     possible = [account_id for account_id in account_ids if is_possible_key(account_id)]
-    with troubles():
-        found = _one(possible[0]) if len(possible) == 1 else list(AccountItem.batch_get(possible, consistent_read=True))
+    found = _one(possible[0]) if len(possible) == 1 else _several(possible)
     return {item.account_id: items.account(item) for item in found}
 
 
 def _one(account_id: str) -> list[AccountItem]:
-    try:
-        return [AccountItem.get(account_id, consistent_read=True)]
-    except DoesNotExist:
-        return []
+    item = read_one(AccountItem, account_id)
+    return [] if item is None else [item]
+
+
+def _several(account_ids: Sequence[str]) -> list[AccountItem]:
+    with troubles():
+        return list(AccountItem.batch_get(account_ids, consistent_read=True))

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from pynamodb.connection import Connection
 from pynamodb.constants import ALL_OLD
-from pynamodb.exceptions import DoesNotExist
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from tallystick.adapters.dynamo import items
 from tallystick.adapters.dynamo.accounts import read_accounts
-from tallystick.adapters.dynamo.connection import troubles
+from tallystick.adapters.dynamo.connection import read_one
 from tallystick.adapters.dynamo.flows import put_next
 from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TransferItem
 from tallystick.adapters.dynamo.transactions import Cancelled, send
@@ -33,12 +32,12 @@ class DynamoBook:
 
     def record(self, transfer_key: str) -> Record | None:
         """Read consistently what stands under an idempotency key's hash."""
-        item = _transfer_item(transfer_key)
+        item = read_one(TransferItem, transfer_key)
         return None if item is None or item.item == items.REVERSAL else items.record(item)
 
     def reversed_by(self, transfer_id: str) -> str | None:
         """Read consistently the marker that a reversal left."""
-        marker = _transfer_item(reversal_marker(transfer_id))
+        marker = read_one(TransferItem, reversal_marker(transfer_id))
         return marker.reversed_by if marker else None
 
     def commit(self, plan: Plan) -> None:
@@ -63,14 +62,6 @@ class DynamoBook:
         transaction = TransactWrite(connection=self._connection)
         _put_new(transaction, items.tombstone_item(tombstone))
         _send(transaction)
-
-
-def _transfer_item(transfer_key: str) -> TransferItem | None:
-    with troubles():
-        try:
-            return TransferItem.get(transfer_key, consistent_read=True)
-        except DoesNotExist:
-            return None
 
 
 def _marker(reverses: str, reversed_by: str) -> TransferItem:

@@ -1,14 +1,17 @@
 """Open one connection to DynamoDB, and tell its refusals from its troubles."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from pynamodb.connection import Connection
-from pynamodb.exceptions import PynamoDBException
+from pynamodb.exceptions import DoesNotExist, PutError, PynamoDBException, UpdateError
+from pynamodb.models import Model
 
 from tallystick.adapters.silence import SILENCE
 from tallystick.domain.errors import StoreUnavailable
+
+M = TypeVar("M", bound=Model)
 
 CONNECT_TIMEOUT_S: Final = 1
 READ_TIMEOUT_S: Final = 3
@@ -69,6 +72,37 @@ def troubles() -> Iterator[None]:
         raise
     except SILENCE as error:
         raise _unavailable() from error
+
+
+def read_one(model: type[M], key: str) -> M | None:
+    """Read an item consistently by its partition key; one that cannot exist is not asked for.
+
+    Raises:
+        StoreUnavailable: DynamoDB throttled, failed or did not answer.
+    """
+    if not is_possible_key(key):
+        return None
+    with troubles():
+        try:
+            return model.get(key, consistent_read=True)
+        except DoesNotExist:
+            return None
+
+
+def is_applied(write: Callable[[], object]) -> bool:
+    """Carry out one conditional write; tell whether its condition held.
+
+    Raises:
+        StoreUnavailable: whether it was written is unknown.
+    """
+    with troubles():
+        try:
+            write()
+        except (PutError, UpdateError) as error:
+            if response_code(error) != CONDITION_FAILED:
+                raise
+            return False
+    return True
 
 
 def _unavailable() -> StoreUnavailable:

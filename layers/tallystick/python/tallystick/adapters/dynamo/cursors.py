@@ -1,8 +1,6 @@
 """Remember how far lists were read."""
 
-from pynamodb.exceptions import DoesNotExist, PutError
-
-from tallystick.adapters.dynamo.connection import CONDITION_FAILED, response_code, troubles
+from tallystick.adapters.dynamo.connection import is_applied, read_one
 from tallystick.adapters.dynamo.tables import OperationItem
 
 
@@ -11,23 +9,13 @@ class DynamoCursors:
 
     def get(self, name: str) -> str | None:
         """Read a cursor consistently."""
-        with troubles():
-            try:
-                return OperationItem.get(_key(name), consistent_read=True).cursor
-            except DoesNotExist:
-                return None
+        item = read_one(OperationItem, _key(name))
+        return None if item is None else item.cursor
 
     def advance(self, name: str, before: str | None, after: str) -> bool:
         """Write a cursor if the last one is what stands there."""
         unchanged = OperationItem.operation_key.does_not_exist() if before is None else OperationItem.cursor == before
-        with troubles():
-            try:
-                OperationItem(_key(name), cursor=after).save(condition=unchanged)
-            except PutError as error:
-                if response_code(error) != CONDITION_FAILED:
-                    raise
-                return False
-        return True
+        return is_applied(lambda: OperationItem(_key(name), cursor=after).save(condition=unchanged))
 
 
 def _key(name: str) -> str:

@@ -7,10 +7,9 @@ from typing import Final
 from pydantic import TypeAdapter
 from pynamodb.connection import Connection
 from pynamodb.constants import ALL_OLD
-from pynamodb.exceptions import DoesNotExist, PutError
 from pynamodb.transactions import TransactWrite
 
-from tallystick.adapters.dynamo.connection import CONDITION_FAILED, is_possible_key, response_code, troubles
+from tallystick.adapters.dynamo.connection import is_applied, read_one
 from tallystick.adapters.dynamo.tables import FlowItem
 from tallystick.adapters.dynamo.transactions import is_written
 from tallystick.domain.deposits import Deposit
@@ -33,23 +32,18 @@ class DynamoFlows:
 
     def create(self, flow: Deposit) -> Deposit:
         """Put a flow unless its id is taken."""
-        with troubles():
-            try:
-                _item(flow).save(condition=FlowItem.flow_id.does_not_exist())
-            except PutError as error:
-                if response_code(error) != CONDITION_FAILED:
-                    raise
-                return self._standing(flow.flow_id)
-        return flow
+        if is_applied(lambda: _item(flow).save(condition=FlowItem.flow_id.does_not_exist())):
+            return flow
+        return self._standing(flow.flow_id)
 
     def get(self, flow_id: str) -> Deposit | None:
         """Read a flow consistently."""
-        item = _read(flow_id)
+        item = read_one(FlowItem, flow_id)
         return None if item is None or item.flow is None else _flows().validate_json(item.flow)
 
     def find(self, reference: str) -> str | None:
         """Read consistently what a reference leads to."""
-        item = _read(reference)
+        item = read_one(FlowItem, reference)
         return None if item is None else item.refers_to
 
     def save(self, flow: Deposit, references: Sequence[str] = ()) -> bool:
@@ -71,16 +65,6 @@ class DynamoFlows:
 def put_next(transaction: TransactWrite, flow: Deposit) -> None:
     """Write a flow's next version as a part of a transaction, which fails when another change came first."""
     transaction.save(_item(flow), condition=FlowItem.version == flow.version - 1, return_values=ALL_OLD)
-
-
-def _read(key: str) -> FlowItem | None:
-    if not is_possible_key(key):
-        return None
-    with troubles():
-        try:
-            return FlowItem.get(key, consistent_read=True)
-        except DoesNotExist:
-            return None
 
 
 def _item(flow: Deposit) -> FlowItem:

@@ -1,15 +1,13 @@
 """Keep events of providers, from their arrival on for good."""
 
 import zlib
-from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from pynamodb.connection import Connection
-from pynamodb.exceptions import DoesNotExist, PutError, UpdateError
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
-from tallystick.adapters.dynamo.connection import CONDITION_FAILED, is_possible_key, response_code, troubles
+from tallystick.adapters.dynamo.connection import is_applied, read_one, troubles
 from tallystick.adapters.dynamo.tables import AuditItem, InboxItem
 from tallystick.adapters.dynamo.transactions import is_written
 from tallystick.domain.audit import AuditRecord
@@ -32,14 +30,8 @@ class DynamoInbox:
 
     def store(self, event: InboxEvent) -> InboxEvent:
         """Put an event unless its key is taken."""
-        with troubles():
-            try:
-                _item(event).save(condition=InboxItem.inbox_key.does_not_exist())
-            except PutError as error:
-                if response_code(error) != CONDITION_FAILED:
-                    raise
-            else:
-                return event
+        if is_applied(lambda: _item(event).save(condition=InboxItem.inbox_key.does_not_exist())):
+            return event
         stored = self.get(event.inbox_key)
         if stored is None:
             raise InvariantViolated(f"{event.inbox_key} was there and is gone, though events are never deleted")
@@ -47,19 +39,14 @@ class DynamoInbox:
 
     def get(self, inbox_key: str) -> InboxEvent | None:
         """Read an event consistently."""
-        if not is_possible_key(inbox_key):
-            return None
-        with troubles():
-            try:
-                return _event(InboxItem.get(inbox_key, consistent_read=True))
-            except DoesNotExist:
-                return None
+        item = read_one(InboxItem, inbox_key)
+        return None if item is None else _event(item)
 
     def save(self, event: InboxEvent, audit: AuditRecord | None = None) -> bool:
         """Write the next version, with the record of who did it, if the last one is what stands there."""
         item, unchanged = InboxItem(event.inbox_key), InboxItem.version == event.version - 1
         if audit is None:
-            return _is_updated(item, _changes(event), unchanged)
+            return is_applied(lambda: item.update(actions=_changes(event), condition=unchanged))
         transaction = TransactWrite(connection=self._connection)
         transaction.update(item, actions=_changes(event), condition=unchanged)
         transaction.save(_audit_item(audit), condition=AuditItem.subject.does_not_exist())
@@ -75,7 +62,7 @@ class DynamoInbox:
         """Set the time by which something should have been done, if it is still what the index saw."""
         item = InboxItem(overdue.inbox_key)
         unchanged = InboxItem.open.exists() & (InboxItem.due_at_ms == overdue.due_at_ms)
-        return _is_updated(item, [InboxItem.due_at_ms.set(due_at_ms)], unchanged)
+        return is_applied(lambda: item.update(actions=[InboxItem.due_at_ms.set(due_at_ms)], condition=unchanged))
 
     def dead(self, limit: int, after: str | None) -> Page[InboxEvent]:
         """Ask the index for keys, then read the events themselves consistently."""
@@ -93,17 +80,6 @@ class DynamoInbox:
         events = [stored[inbox_key] for inbox_key in listed]
         following = f"{found[limit - 1].dead_at_ms}#{found[limit - 1].inbox_key}" if len(found) > limit else None
         return Page([event for event in events if event.state is EventState.DEAD], following)
-
-
-def _is_updated(item: InboxItem, actions: Sequence[Action], condition: Any) -> bool:  # noqa: ANN401 (PynamoDB's own)
-    with troubles():
-        try:
-            item.update(actions=list(actions), condition=condition)
-        except UpdateError as error:
-            if response_code(error) != CONDITION_FAILED:
-                raise
-            return False
-    return True
 
 
 def _changes(event: InboxEvent) -> list[Action]:

@@ -1,11 +1,10 @@
 """Create, read and mark accounts, without touching their balances."""
 
-from pynamodb.exceptions import PutError, UpdateError
 from pynamodb.expressions.update import Action
 
 from tallystick.adapters.dynamo import items
 from tallystick.adapters.dynamo.accounts import read_accounts
-from tallystick.adapters.dynamo.connection import CONDITION_FAILED, response_code, troubles
+from tallystick.adapters.dynamo.connection import is_applied, troubles
 from tallystick.adapters.dynamo.tables import AccountItem
 from tallystick.domain.accounts import Account
 from tallystick.domain.errors import InvariantViolated
@@ -18,14 +17,8 @@ class DynamoWallets:
 
     def create(self, account: Account) -> Account:
         """Put an account unless its id is taken."""
-        with troubles():
-            try:
-                items.account_item(account).save(condition=AccountItem.account_id.does_not_exist())
-            except PutError as error:
-                if response_code(error) != CONDITION_FAILED:
-                    raise
-                return self._standing(account.account_id)
-        return account
+        item, is_new = items.account_item(account), AccountItem.account_id.does_not_exist()
+        return account if is_applied(lambda: item.save(condition=is_new)) else self._standing(account.account_id)
 
     def get(self, account_id: str) -> Account | None:
         """Read one account consistently."""
@@ -57,14 +50,9 @@ class DynamoWallets:
         actions: list[Action] = [AccountItem.status.set(change.status)]
         if change.reason is not None:
             actions.append(AccountItem.status_reason.set(change.reason))
-        with troubles():
-            try:
-                item.update(actions=actions, condition=condition)
-            except UpdateError as error:
-                if response_code(error) != CONDITION_FAILED:
-                    raise
-                return False, self._standing(change.account_id)
-        return True, items.account(item)
+        if is_applied(lambda: item.update(actions=actions, condition=condition)):
+            return True, items.account(item)
+        return False, self._standing(change.account_id)
 
     def _standing(self, account_id: str) -> Account:
         account = self.get(account_id)
