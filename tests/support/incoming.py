@@ -5,7 +5,8 @@ from typing import Final
 
 from tallystick.domain.deposits import Deposit
 from tallystick.domain.inbox import EventState, InboxEvent
-from tallystick.domain.webhooks import Amount, Fact, Failed, Notice, Paid, Pending, Provider, TakenBack
+from tallystick.domain.money import Amount
+from tallystick.domain.webhooks import Fact, Failed, Notice, Paid, Pending, Provider, TakenBack
 from tallystick.services.processing import Handled, Office, Retries, handle
 from tallystick.services.settling import Books
 from tests.support.fake_webhooks import FakeAlerts, FakeFlows, FakeInbox, FakeQueue, ScriptedGateway

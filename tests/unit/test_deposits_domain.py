@@ -23,9 +23,9 @@ from tallystick.domain.deposits import (
     given_back,
     with_facts,
 )
-from tallystick.domain.money import DEFAULT_ASSETS, MAX_UNITS
+from tallystick.domain.money import DEFAULT_ASSETS, MAX_UNITS, Amount
 from tallystick.domain.transfers import TransferKind, client_key
-from tallystick.domain.webhooks import Amount, EventRejected, Fact, Failed, Paid, Pending, Provider
+from tallystick.domain.webhooks import EventRejected, Fact, Failed, Paid, Pending, Provider
 from tests.support.incoming import FACTS, chargeback, paid, refund, usd
 from tests.support.scene import NOW_MS, USD
 

@@ -18,8 +18,8 @@ from tallystick.adapters.providers.stellar.gateway import StellarGateway
 from tallystick.adapters.providers.stripe.gateway import StripeGateway
 from tallystick.adapters.providers.truelayer.gateway import TrueLayerGateway
 from tallystick.domain.deposits import Deposit
-from tallystick.domain.money import DEFAULT_ASSETS, Asset
-from tallystick.domain.webhooks import Amount, EventRejected, Notice, Provider
+from tallystick.domain.money import DEFAULT_ASSETS, Amount, Asset
+from tallystick.domain.webhooks import EventRejected, Notice, Provider
 from tallystick.services.ports.providers import Gateway
 from tallystick.settings import ProviderSetting
 

@@ -13,10 +13,9 @@ from typing import Final, Literal
 
 from tallystick.domain.chain import digest
 from tallystick.domain.errors import InvalidAmount
-from tallystick.domain.money import Asset, exact_units
+from tallystick.domain.money import Amount, Asset, exact_units
 from tallystick.domain.transfers import IdempotencyKey, TransferKind
 from tallystick.domain.webhooks import (
-    Amount,
     Environment,
     EventRejected,
     Fact,

@@ -29,6 +29,14 @@ class Asset:
     kind: str = "fiat"
 
 
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Hold an exact amount in major units of one of our assets (12.34 of USD)."""
+
+    value: Decimal
+    asset: str
+
+
 DEFAULT_ASSETS: Final = {
     asset.code: asset
     for asset in (

@@ -25,13 +25,25 @@ class TransferKind(StrEnum):
     REFUND_REVERSAL = "refund-reversal"
     CHARGEBACK = "chargeback"
     CHARGEBACK_REVERSAL = "chargeback-reversal"
+    WITHDRAWAL_HOLD = "withdrawal-hold"
+    WITHDRAWAL = "withdrawal"
+    WITHDRAWAL_RELEASE = "withdrawal-release"
+    WITHDRAWAL_RETURN = "withdrawal-return"
 
 
 REVERSIBLE: Final = frozenset({TransferKind.CREDIT, TransferKind.DEBIT, TransferKind.TRANSFER})
 CLAIMS: Final = frozenset({TransferKind.REFUND, TransferKind.CHARGEBACK})
 """A provider took money back."""
 
-RETURNS: Final = frozenset({TransferKind.REVERSAL, TransferKind.REFUND_REVERSAL, TransferKind.CHARGEBACK_REVERSAL})
+RETURNS: Final = frozenset(
+    {
+        TransferKind.REVERSAL,
+        TransferKind.REFUND_REVERSAL,
+        TransferKind.CHARGEBACK_REVERSAL,
+        TransferKind.WITHDRAWAL_RELEASE,
+        TransferKind.WITHDRAWAL_RETURN,
+    }
+)
 """Money goes back to where it came from."""
 
 
@@ -39,7 +51,8 @@ RETURNS: Final = frozenset({TransferKind.REVERSAL, TransferKind.REFUND_REVERSAL,
 class IdempotencyKey:
     """Identify one intended movement: source, scope and reference, and for a provider's money also the action.
 
-    `("api", caller, key that was sent)` or `(provider, environment, the provider's id of the money, action)`.
+    `("api", caller, key that was sent)`, `(provider, environment, the provider's id of the money, action)`, or for a
+    flow of ours `("withdrawal", environment, its id, action)`.
     """
 
     source: str

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
 from tallystick.domain.errors import TallystickError
+from tallystick.domain.money import Amount
+from tallystick.domain.payouts import Report
 
 
 class Provider(StrEnum):
@@ -67,14 +68,6 @@ class EventRejected(TallystickError):
 
 
 @dataclass(frozen=True, slots=True)
-class Amount:
-    """Hold an exact amount in major units of one of our assets (12.34 of USD)."""
-
-    value: Decimal
-    asset: str
-
-
-@dataclass(frozen=True, slots=True)
 class Pending:
     """The provider has begun; no money has moved."""
 
@@ -122,7 +115,8 @@ class Notice:
 
     `references` name the order: its id, or the provider's id of a thing that belongs to it (`stripe:pi_1`); the first
     one that is known counts. With `confirm` the provider has to be asked before the facts are complete. `environment`
-    is told by some providers only, `occurred_at_ms` where the signature has no time.
+    is told by some providers only, `occurred_at_ms` where the signature has no time. `payout` is what it says of one
+    of our payouts; such an event has no facts.
     """
 
     event: str
@@ -132,3 +126,4 @@ class Notice:
     environment: Environment | None = None
     occurred_at_ms: int | None = None
     details: Mapping[str, str] = field(default_factory=dict)
+    payout: Report | None = None

@@ -24,8 +24,8 @@ from tallystick.adapters.providers.reading import (
     unreadable,
 )
 from tallystick.domain.deposits import Deposit
-from tallystick.domain.money import MAX_DIGITS
-from tallystick.domain.webhooks import Amount, EventRejected, Fact, Failed, Notice, Paid, Pending, Provider
+from tallystick.domain.money import MAX_DIGITS, Amount
+from tallystick.domain.webhooks import EventRejected, Fact, Failed, Notice, Paid, Pending, Provider
 from tallystick.services.ports.providers import Checkout
 
 _EXACT_DIGITS: Final = 2 * MAX_DIGITS

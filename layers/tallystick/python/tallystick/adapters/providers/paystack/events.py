@@ -16,8 +16,8 @@ from tallystick.adapters.providers.reading import (
     understand,
     unreadable,
 )
-from tallystick.domain.money import from_minor
-from tallystick.domain.webhooks import Amount, Environment, Fact, Failed, Notice, Paid, Pending, TakenBack
+from tallystick.domain.money import Amount, from_minor
+from tallystick.domain.webhooks import Environment, Fact, Failed, Notice, Paid, Pending, TakenBack
 
 DECIMALS: Final = 2
 _FAILED: Final = frozenset({"abandoned", "failed", "reversed"})

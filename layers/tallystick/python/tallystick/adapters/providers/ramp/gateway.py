@@ -25,8 +25,8 @@ from tallystick.adapters.providers.reading import (
     understand,
 )
 from tallystick.domain.deposits import Deposit
-from tallystick.domain.money import from_minor
-from tallystick.domain.webhooks import Amount, EventRejected, Fact, Failed, Notice, Paid, Pending, Provider
+from tallystick.domain.money import Amount, from_minor
+from tallystick.domain.webhooks import EventRejected, Fact, Failed, Notice, Paid, Pending, Provider
 from tallystick.services.ports.providers import Checkout
 
 _ENDED: Final = frozenset({"CANCELLED", "EXPIRED", "RETURNED", "REVIEW_REJECTED"})

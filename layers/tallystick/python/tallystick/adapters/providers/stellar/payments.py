@@ -5,7 +5,8 @@ from typing import Any, Final
 from pydantic import Field
 
 from tallystick.adapters.providers.reading import Document, ExactText, Id, Name, Text
-from tallystick.domain.webhooks import Amount, EventRejected, Paid
+from tallystick.domain.money import Amount
+from tallystick.domain.webhooks import EventRejected, Paid
 from tallystick.settings import ProviderSetting
 
 ANY_ASSET: Final = "*"

@@ -6,8 +6,8 @@ from typing import Any, Final
 from pydantic import Field
 
 from tallystick.adapters.providers.reading import Currency, Document, Id, Metadata, Name, Units, read, understand
-from tallystick.domain.money import from_minor
-from tallystick.domain.webhooks import Amount, Environment, Fact, Failed, Notice, Paid, Pending, TakenBack
+from tallystick.domain.money import Amount, from_minor
+from tallystick.domain.webhooks import Environment, Fact, Failed, Notice, Paid, Pending, TakenBack
 
 _ZERO_DECIMALS: Final = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}

@@ -13,8 +13,8 @@ from tallystick.adapters.providers.reading import (
     read,
     unreadable,
 )
-from tallystick.domain.money import from_minor
-from tallystick.domain.webhooks import Amount, EventRejected, Fact, Failed, Notice, Paid, Pending, TakenBack
+from tallystick.domain.money import Amount, from_minor
+from tallystick.domain.webhooks import EventRejected, Fact, Failed, Notice, Paid, Pending, TakenBack
 
 DECIMALS: Final = 2
 
