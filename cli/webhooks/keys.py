@@ -45,7 +45,7 @@ def webhook_keys() -> dict[str, list[str]]:
 
 
 def provider_keys() -> dict[str, dict[str, str]]:
-    """Give what the providers' APIs are called with, by provider and name; Ramp's and Stellar's take no secret."""
+    """Give what the providers' APIs are called with, by provider and name; Ramp's takes no secret."""
     return {
         "stripe": {"api_key": _secret("stripe api", "sk_test_")},
         "moonpay": {
@@ -58,7 +58,13 @@ def provider_keys() -> dict[str, dict[str, str]]:
             "private_key": _pem(_digest("truelayer api", "sha512"), ec.SECP521R1()),
             "key_id": "local",
         },
+        "stellar": {"payout_seed": _seed(_digest("stellar payouts", "sha256"))},
     }
+
+
+def stellar_account(name: str) -> str:
+    """Give an account on Stellar (`G…`): the one that pays (`payouts`), or another of the local cloud's."""
+    return signers.public_key(Provider.STELLAR, _seed(_digest(f"stellar {name}", "sha256")))
 
 
 def truelayer_jwks() -> dict[str, Any]:

@@ -45,12 +45,12 @@ def preview_redrive(
     accept_amount: Annotated[bool, Query(description="As for the redrive.")] = False,  # noqa: FBT002 (a query)
 ) -> Response[PreviewView]:
     """Show what a redrive would move, worked out by the code that would move it. For ADMIN."""
-    admin = _admin()
+    admin = http.admin(app, wiring.now_ms())
     preview = dead_letters.preview(
         inbox=webhooks.inbox(),
         book=wiring.ledger().book,
         flows=webhooks.flows(),
-        gateway_of=webhooks.gateway,
+        providers=webhooks.providers(),
         admin=admin,
         dead_letter_id=dead_letter_id,
         accept_amount=accept_amount,
@@ -64,7 +64,7 @@ def redrive(dead_letter_id: str, body: RedriveRequest) -> Response[DeadLetterVie
     event = dead_letters.redrive(
         inbox=webhooks.inbox(),
         queue=webhooks.queue(),
-        admin=_admin(),
+        admin=http.admin(app, wiring.now_ms()),
         dead_letter_id=dead_letter_id,
         accept_amount=body.accept_amount,
         grace_ms=webhooks.grace_ms(),
@@ -76,14 +76,9 @@ def redrive(dead_letter_id: str, body: RedriveRequest) -> Response[DeadLetterVie
 def resolve(dead_letter_id: str, body: ResolveRequest) -> Response[DeadLetterView]:
     """Close a dead letter that shall not be processed. For ADMIN."""
     event = dead_letters.resolve(
-        inbox=webhooks.inbox(), admin=_admin(), dead_letter_id=dead_letter_id, notes=body.notes
+        inbox=webhooks.inbox(), admin=http.admin(app, wiring.now_ms()), dead_letter_id=dead_letter_id, notes=body.notes
     )
     return http.ok(DeadLetterView.of(event))
-
-
-def _admin() -> dead_letters.Admin:
-    source_ip = app.current_event.request_context.http.source_ip
-    return dead_letters.Admin(http.caller(app), source_ip, wiring.now_ms())
 
 
 handler = http.lambda_handler(app)

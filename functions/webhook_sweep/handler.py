@@ -18,9 +18,9 @@ metrics = Metrics()
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Lambda's signature)
     """Sweep once; what fails is swept again in a minute, and the failure raises the function's alarm."""
     count = sweep(
-        inbox=webhooks.inbox(),
+        agenda=webhooks.inbox(),
         queue=webhooks.queue(),
-        providers=Provider,
+        names=Provider,
         now_ms=now_ms(),
         grace_ms=webhooks.grace_ms(),
     )

@@ -230,7 +230,7 @@ def test_a_step_writes_its_movement_and_the_flows_next_version_together(ports: P
     ports.flows.create(FLOW)
     wanted = planned(step(*DEPOSITED, kind=TransferKind.DEPOSIT))
     ports.book.commit(wanted)
-    assert ports.flows.get("dep_1") == wanted.flow
+    assert ports.flows.get("dep_1") == wanted.order.flow
     assert ports.book.record(wanted.transfer.claim.key.digest) == wanted.transfer
     assert ports.book.accounts(["wal_a"])["wal_a"].balance == 1100
 
@@ -274,7 +274,7 @@ def test_a_leg_without_units_leaves_its_account_without_an_entry(ports: Ports) -
     assert ports.book.accounts(["wal_a"]) == {"wal_a": A}
     assert entries(ports, "wal_a") == []
     assert ports.book.record(wanted.transfer.claim.key.digest) == wanted.transfer
-    assert ports.flows.get("dep_1") == wanted.flow
+    assert ports.flows.get("dep_1") == wanted.order.flow
 
 
 @pytest.mark.parametrize("stale", [{"version": 1}, {"balance": 999}])

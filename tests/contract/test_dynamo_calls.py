@@ -19,14 +19,15 @@ from tallystick.domain.money import DEFAULT_ASSETS
 from tallystick.domain.transfers import client_key
 from tallystick.domain.webhooks import Delivery, Fact, Notice, Provider
 from tallystick.services import idempotency, movements, statements, wallets
-from tallystick.services.dead_letters import Admin, resolve
+from tallystick.services.admin import Admin
+from tallystick.services.dead_letters import resolve
 from tallystick.services.ledger import Ledger, Receipt
 from tallystick.services.ports.statements import StatementQuery
-from tallystick.services.processing import Office, Retries, handle
+from tallystick.services.processing import Office, Providers, Retries, handle
 from tallystick.services.receiving import Gate, Received, receive
 from tallystick.services.settling import Books
 from tests.support.fake_store import FakeStore
-from tests.support.fake_webhooks import FakeAlerts, FakeQueue, ScriptedGateway
+from tests.support.fake_webhooks import FakeAlerts, FakeQueue, ScriptedGateway, no_payer
 from tests.support.incoming import DELAYS_MS, GRACE_MS, Incoming, paid, refund
 from tests.support.scene import ADMIN, BOB, NOW_MS, Desk, account, claim, no_pause
 from tests.support.tables import UNIT_BYTES, Tables, item_bytes
@@ -255,7 +256,8 @@ class Outside:
         """Start a Lambda."""
         ports = self.dynamo.ports
         books = Books(Ledger(ports.book, no_pause), ports.flows, ports.wallets.create)
-        return Office(ports.inbox, books, self.alerts, lambda _: self.gateway, Retries(DELAYS_MS, GRACE_MS))
+        providers = Providers(lambda _: self.gateway, no_payer)
+        return Office(ports.inbox, books, self.alerts, providers, Retries(DELAYS_MS, GRACE_MS))
 
     def calls_of(self, office: Office, event: InboxEvent) -> list[str]:
         """Handle an event, and list the operations that it takes."""

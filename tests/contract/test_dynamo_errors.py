@@ -19,7 +19,7 @@ from tallystick.domain.inbox import buried, done
 from tallystick.domain.posting import Leg, Order, plan
 from tallystick.domain.transfers import Tombstone, TransferKind
 from tallystick.domain.webhooks import Provider
-from tallystick.services.ports.inbox import Overdue
+from tallystick.services.ports.agenda import Overdue
 from tallystick.services.ports.ledger import CommitConflict, CommitRefused
 from tallystick.services.ports.statements import StatementQuery
 from tallystick.services.ports.wallets import StatusChange
@@ -35,7 +35,7 @@ FLOW = Incoming().deposit()
 NEXT = replace(FLOW, version=1)
 EVENT = Incoming().event("succeeded")
 AUDIT = AuditRecord(EVENT.dead_letter_id, "dead-letter-resolved", "root", NOW_MS, "203.0.113.7", {})
-STEP = replace(PLAN, flow=NEXT)
+STEP = replace(PLAN, order=replace(PLAN.order, flow=NEXT))
 FREEZE = StatusChange("wal_a", frozenset({Status.ACTIVE}), Status.FROZEN, "why")
 CALLS: dict[str, tuple[str, Callable[[Ports], object]]] = {
     "accounts of one": ("GetItem", lambda ports: ports.book.accounts(["wal_a"])),

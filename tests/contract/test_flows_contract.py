@@ -6,7 +6,7 @@ import pytest
 from tallystick.domain.deposits import Claim, Deposit, Payment
 from tallystick.domain.money import DEFAULT_ASSETS, MAX_UNITS, Asset
 from tallystick.domain.webhooks import Provider
-from tallystick.services.deposits import Counter, DepositRequest, order
+from tallystick.services.deposits import Counter, DepositRequest, find_deposit, order
 from tests.support.fake_store import FakeStore
 from tests.support.fake_webhooks import ScriptedGateway
 from tests.support.scene import ADA, NOW_MS, USD, account, claim
@@ -67,7 +67,7 @@ def test_a_flow_is_stored_with_all_it_says(ports: Ports, flow: Deposit) -> None:
 def test_payments_keep_their_order_for_the_first_one_says_where_the_money_is(ports: Ports) -> None:
     payments = {"z": Payment(1, "suspense:USD"), "a": Payment(1, "wal_a"), "m": Payment(1, "wal_a")}
     ports.flows.create(replace(DEPOSIT, payments=payments))
-    stored = ports.flows.get("dep_1")
+    stored = find_deposit(ports.flows, "dep_1")
     assert stored is not None
     assert (list(stored.payments), stored.account_id) == (["z", "a", "m"], "suspense:USD")
 

@@ -11,7 +11,7 @@ from tallystick.domain.audit import AuditRecord
 from tallystick.domain.inbox import EventState, InboxEvent, buried, done, postponed, reopened, resolved
 from tallystick.domain.times import from_rfc3339
 from tallystick.domain.webhooks import Provider
-from tallystick.services.ports.inbox import Overdue
+from tallystick.services.ports.agenda import Overdue
 from tests.support.fake_webhooks import FakeInbox
 from tests.support.scene import NOW_MS
 from tests.support.tables import Ports, Tables
@@ -60,7 +60,7 @@ def audited(ports: Ports) -> list[AuditRecord]:
 
 
 def is_overdue(ports: Ports, stored: InboxEvent) -> bool:
-    return stored.inbox_key in {one.inbox_key for one in ports.inbox.overdue(stored.provider, FAR_MS, 100)}
+    return stored.inbox_key in {one.key for one in ports.inbox.overdue(stored.provider, FAR_MS, 100)}
 
 
 def is_listed(ports: Ports, stored: InboxEvent) -> bool:
@@ -233,7 +233,7 @@ def test_each_provider_has_overdue_events_of_its_own(ports: Ports) -> None:
         ports.inbox.store(replace(EVENT, provider=provider))
     for provider in Provider:
         (overdue,) = ports.inbox.overdue(provider, FAR_MS, 100)
-        assert overdue.inbox_key == replace(EVENT, provider=provider).inbox_key
+        assert overdue.key == replace(EVENT, provider=provider).inbox_key
 
 
 def test_an_overdue_event_is_given_time_and_nothing_else_of_it_changes(ports: Ports) -> None:

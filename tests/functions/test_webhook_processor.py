@@ -8,6 +8,7 @@ import pytest
 from tallystick.domain.deposits import Deposit, DepositState
 from tallystick.domain.inbox import EventState
 from tallystick.domain.webhooks import Provider
+from tallystick.services.deposits import find_deposit
 from tallystick.wiring import webhooks
 from tests.functions import books, cloud, orders, providers
 from tests.functions.deliveries import NAMED, called, stored
@@ -142,7 +143,7 @@ def tell(provider: Provider, *names: str) -> None:
 
 
 def as_it_stands(deposit: Deposit) -> Deposit:
-    found = webhooks.flows().get(deposit.flow_id)
+    found = find_deposit(webhooks.flows(), deposit.flow_id)
     assert found is not None
     return found
 

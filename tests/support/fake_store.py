@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from tallystick.domain.accounts import Account, Entry
-from tallystick.domain.deposits import Deposit
+from tallystick.domain.audit import AuditRecord
 from tallystick.domain.errors import InvariantViolated
-from tallystick.domain.posting import Change, Plan
+from tallystick.domain.flows import Flow
+from tallystick.domain.posting import Change, Order, Plan
+from tallystick.domain.quotas import Quota, Used
 from tallystick.domain.transfers import Record, Tombstone
 from tallystick.services.ports.ledger import CommitRefused
 from tallystick.services.ports.paging import Page
@@ -17,10 +19,13 @@ from tallystick.services.ports.wallets import StatusChange
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Say which condition failed: of the "key", "reversal", "entry" or "account"; entries return no image."""
+    """Say which condition failed: of the "key", "reversal", "entry", "account", "flow" or "quota".
+
+    Entries and flows return no image.
+    """
 
     condition: str
-    image: Record | Account | str | None = None
+    image: Record | Account | Used | str | None = None
 
 
 class FakeStore:
@@ -37,7 +42,9 @@ class FakeStore:
         self.entry_items: dict[tuple[str, int, int], Entry] = {}
         self.records: dict[str, Record] = {}
         self.reversals: dict[str, str] = {}
-        self.flow_items: dict[str, Deposit] = {}
+        self.flow_items: dict[str, Flow] = {}
+        self.quotas: dict[str, Used] = {}
+        self.audited: list[AuditRecord] = []
         self.references: dict[str, str] = {}
         self.written: list[Record | Account] = []
         self.calls: list[str] = []
@@ -78,10 +85,26 @@ class FakeStore:
             for entry in plan.entries:
                 self.entry_items[_key(entry)] = entry
             for change in plan.changes:
-                self._apply(change)
-            if plan.flow is not None:
-                self.flow_items[plan.flow.flow_id] = plan.flow
+                self._apply(change, plan)
+            for account_id, units in plan.order.held.items():
+                stored = self.account_items[account_id]
+                self.account_items[account_id] = replace(stored, held=stored.held + units)
+            self._write_flow(plan.order)
             self.written.append(transfer)
+
+    def _write_flow(self, order: Order) -> None:
+        if order.flow is not None:
+            self.flow_items[order.flow.flow_id] = order.flow
+            self.references |= dict.fromkeys(order.references, order.flow.flow_id)
+        if order.quota is not None:
+            used = self.used_of(order.quota)
+            self.quotas[order.quota.key] = Used(used.units + order.quota.units, used.count + order.quota.count)
+        if order.audit is not None:
+            self.audited.append(order.audit)
+
+    def used_of(self, quota: Quota) -> Used:
+        """Tell how much of a quota is used up, without a call."""
+        return self.quotas.get(quota.key, Used())
 
     def void(self, tombstone: Tombstone) -> None:
         """Write a tombstone under an unused key."""
@@ -100,20 +123,40 @@ class FakeStore:
             for change in plan.changes
             if not self.holds(change, plan)
         ]
-        flow = [Reason("flow")] if plan.flow and not self._follows(plan.flow) else []
-        return [*self._taken(plan.transfer.claim.key.digest), *reversal, *entries, *accounts, *flow]
+        held = [
+            Reason("account", self.account_items.get(account_id))
+            for account_id, units in plan.held_elsewhere.items()
+            if self.account_items[account_id].held + units < 0
+        ]
+        taken = self._taken(plan.transfer.claim.key.digest)
+        return [*taken, *reversal, *entries, *accounts, *held, *self._failing_flow(plan.order)]
 
-    def _follows(self, flow: Deposit) -> bool:
+    def _failing_flow(self, order: Order) -> list[Reason]:
+        failing = []
+        if order.flow and not self.follows(order.flow, order.references):
+            failing.append(Reason("flow"))
+        if order.quota and not order.quota.fits(self.used_of(order.quota)):
+            failing.append(Reason("quota", self.used_of(order.quota)))
+        return failing
+
+    def follows(self, flow: Flow, references: Sequence[str] = ()) -> bool:
+        """Tell whether a flow is the next version of what is stored, and its names lead to no other."""
         stored = self.flow_items.get(flow.flow_id)
-        return stored is not None and stored.version == flow.version - 1
+        known = {**self.references, **dict.fromkeys(self.flow_items)}
+        if any(known.get(name, flow.flow_id) != flow.flow_id for name in references):
+            return False
+        return (stored is None) if flow.version == 0 else (stored is not None and stored.version == flow.version - 1)
 
     def holds(self, change: Change, plan: Plan) -> bool:
         """Check the condition on one account."""
         stored, before = self.account_items.get(change.before.account_id), change.before
+        if before.account_id in plan.opened:
+            return stored is None
         return (
             stored is not None
             and (stored.version, stored.balance) == (before.version, before.balance)
             and stored.status in plan.accepted_statuses
+            and stored.held + plan.order.held.get(before.account_id, 0) >= 0
         )
 
     def _taken(self, transfer_key: str) -> list[Reason]:
@@ -128,14 +171,19 @@ class FakeStore:
                 refused.flow_changed = True
             elif isinstance(reason.image, Account):
                 refused.accounts[reason.image.account_id] = reason.image
+            elif isinstance(reason.image, Used):
+                refused.used = reason.image
             elif isinstance(reason.image, str):
                 refused.reversed_by = reason.image
             elif reason.image is not None:
                 refused.record = reason.image
         raise refused
 
-    def _apply(self, change: Change) -> None:
+    def _apply(self, change: Change, plan: Plan) -> None:
         after, frozen = change.after, change.after.status is not change.before.status
+        if after.account_id in plan.opened:
+            self.account_items[after.account_id] = after
+            return
         stored = self.account_items[after.account_id]
         self.account_items[after.account_id] = replace(
             stored,

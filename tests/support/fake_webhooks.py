@@ -6,16 +6,25 @@ Every call goes through the store's hooks, so what interrupts or interleaves the
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.deposits import Deposit
+from tallystick.domain.errors import ProviderRefused
+from tallystick.domain.flows import Flow
 from tallystick.domain.inbox import EventState, InboxEvent
+from tallystick.domain.quotas import Used
+from tallystick.domain.times import to_rfc3339
 from tallystick.domain.webhooks import EventRejected, Notice, Provider
+from tallystick.domain.withdrawals import OPEN, Withdrawal
+from tallystick.services.ports.agenda import Overdue
 from tallystick.services.ports.alerts import Alert
-from tallystick.services.ports.inbox import Overdue
 from tallystick.services.ports.paging import Page
+from tallystick.services.ports.payouts import Payer
 from tallystick.services.ports.providers import Checkout
 from tests.support.fake_store import FakeStore
+
+F = TypeVar("F", Deposit, Withdrawal)
 
 
 @contextmanager
@@ -32,13 +41,16 @@ class FakeFlows:
     """Implement the port Flows on the flows of a store."""
 
     backing: FakeStore
+    postponed: dict[str, tuple[int, int]] = field(default_factory=dict)
 
-    def create(self, flow: Deposit) -> Deposit:
+    def create(self, flow: F) -> F:
         """Write a new flow, or answer the one under its id."""
         with call(self.backing, "flows.create"):
-            return self.backing.flow_items.setdefault(flow.flow_id, flow)
+            standing = self.backing.flow_items.setdefault(flow.flow_id, flow)
+            assert isinstance(standing, type(flow))
+            return standing
 
-    def get(self, flow_id: str) -> Deposit | None:
+    def get(self, flow_id: str) -> Flow | None:
         """Read a flow."""
         with call(self.backing, "flows.get"):
             return self.backing.flow_items.get(flow_id)
@@ -48,17 +60,66 @@ class FakeFlows:
         with call(self.backing, "flows.find"):
             return self.backing.references.get(reference)
 
-    def save(self, flow: Deposit, references: Sequence[str] = ()) -> bool:
-        """Write the next version and its references, or nothing."""
+    def save(self, flow: Flow, references: Sequence[str] = (), audit: AuditRecord | None = None) -> bool:
+        """Write the next version, its references and the audit's record, or nothing."""
         with call(self.backing, "flows.save"):
-            stored = self.backing.flow_items.get(flow.flow_id)
-            known = {**self.backing.references, **dict.fromkeys(self.backing.flow_items)}
-            taken = any(known.get(name, flow.flow_id) != flow.flow_id for name in references)
-            if stored is None or stored.version != flow.version - 1 or taken:
+            if not self.backing.follows(flow, references):
                 return False
             self.backing.flow_items[flow.flow_id] = flow
             self.backing.references |= dict.fromkeys(references, flow.flow_id)
+            self.backing.audited += [audit] if audit else []
             return True
+
+    def used(self, key: str) -> Used:
+        """Read how much of a quota is used up."""
+        with call(self.backing, "quotas.used"):
+            return self.backing.quotas.get(key, Used())
+
+    def overdue(self, name: str, now_ms: int, limit: int) -> list[Overdue]:
+        """List withdrawals of a state that are overdue."""
+        with call(self.backing, "flows.overdue"):
+            late = [flow for flow in self._open(name) if self._due_at_ms(flow) < now_ms]
+            return [Overdue(flow.flow_id, self._due_at_ms(flow)) for flow in late[:limit]]
+
+    def postpone(self, overdue: Overdue, due_at_ms: int) -> bool:
+        """Give a withdrawal more time, if nothing was done about it."""
+        with call(self.backing, "flows.postpone"):
+            flow = self.backing.flow_items[overdue.key]
+            assert isinstance(flow, Withdrawal)
+            if flow.state not in OPEN or self._due_at_ms(flow) != overdue.due_at_ms:
+                return False
+            self.postponed[flow.flow_id] = flow.version, due_at_ms
+            return True
+
+    def in_state(self, state: str, limit: int, after: str | None) -> Page[Withdrawal]:
+        """List withdrawals of a state, those first that are due first."""
+        with call(self.backing, "flows.in_state"):
+            rest = [flow for flow in self._open(state) if after is None or _padded(self._due(flow)) > _padded(after)]
+            return Page(rest[:limit], self._due(rest[limit - 1]) if len(rest) > limit else None)
+
+    def owned_by(self, owner_id: str, limit: int, after: str | None) -> Page[Withdrawal]:
+        """List an owner's withdrawals, newest first."""
+        with call(self.backing, "flows.owned_by"):
+            owned = [flow for flow in self.backing.flow_items.values() if isinstance(flow, Withdrawal)]
+            listed = sorted((flow for flow in owned if flow.owner_id == owner_id), key=_age, reverse=True)
+            rest = [flow for flow in listed if after is None or _age(flow) < after]
+            return Page(rest[:limit], _age(rest[limit - 1]) if len(rest) > limit else None)
+
+    def _open(self, state: str) -> list[Withdrawal]:
+        flows = [flow for flow in self.backing.flow_items.values() if isinstance(flow, Withdrawal)]
+        found = [flow for flow in flows if flow.state in OPEN and flow.state == state]
+        return sorted(found, key=lambda flow: _padded(self._due(flow)))
+
+    def _due(self, flow: Withdrawal) -> str:
+        return f"{self._due_at_ms(flow)}#{flow.flow_id}"
+
+    def _due_at_ms(self, flow: Withdrawal) -> int:
+        version, due_at_ms = self.postponed.get(flow.flow_id, (-1, 0))
+        return due_at_ms if version == flow.version else flow.not_before_ms  # a new version sets it anew
+
+
+def _age(flow: Withdrawal) -> str:
+    return f"{to_rfc3339(flow.created_at_ms)}#{flow.flow_id}"
 
 
 @dataclass
@@ -89,20 +150,20 @@ class FakeInbox:
             self.audited += [audit] if audit else []
             return True
 
-    def overdue(self, provider: Provider, now_ms: int, limit: int) -> list[Overdue]:
+    def overdue(self, name: str, now_ms: int, limit: int) -> list[Overdue]:
         """List open events that are overdue."""
         with call(self.backing, "inbox.overdue"):
-            late = [event for event in self.events.values() if _is_late(event, provider, now_ms)]
+            late = [event for event in self.events.values() if _is_late(event, name, now_ms)]
             listed = sorted(late, key=lambda event: event.due_at_ms)[:limit]
             return [Overdue(event.inbox_key, event.due_at_ms) for event in listed]
 
     def postpone(self, overdue: Overdue, due_at_ms: int) -> bool:
         """Give an event more time, if nothing was done about it."""
         with call(self.backing, "inbox.postpone"):
-            event = self.events[overdue.inbox_key]
+            event = self.events[overdue.key]
             if event.state is not EventState.OPEN or event.due_at_ms != overdue.due_at_ms:
                 return False
-            self.events[overdue.inbox_key] = replace(event, due_at_ms=due_at_ms)
+            self.events[overdue.key] = replace(event, due_at_ms=due_at_ms)
             return True
 
     def dead(self, limit: int, after: str | None) -> Page[InboxEvent]:
@@ -114,8 +175,8 @@ class FakeInbox:
             return Page(rest[:limit], _name(rest[limit - 1]) if len(rest) > limit else None)
 
 
-def _is_late(event: InboxEvent, provider: Provider, now_ms: int) -> bool:
-    return event.provider is provider and event.state is EventState.OPEN and event.due_at_ms < now_ms
+def _is_late(event: InboxEvent, provider: str, now_ms: int) -> bool:
+    return event.provider == provider and event.state is EventState.OPEN and event.due_at_ms < now_ms
 
 
 def _name(event: InboxEvent) -> str:
@@ -137,10 +198,10 @@ class FakeQueue:
     backing: FakeStore
     sent: list[str] = field(default_factory=list)
 
-    def send(self, inbox_keys: Sequence[str]) -> None:
-        """Queue events."""
+    def send(self, keys: Sequence[str]) -> None:
+        """Queue keys."""
         with call(self.backing, "queue.send"):
-            self.sent += inbox_keys
+            self.sent += keys
 
 
 @dataclass
@@ -180,6 +241,11 @@ class FakeAlerts:
     def kinds(self) -> list[str]:
         """Name what they were told about."""
         return [alert.kind for alert in self.raised]
+
+
+def no_payer(provider: Provider) -> Payer:
+    """Pay nothing out."""
+    raise ProviderRefused("It pays nobody out.", provider=provider)
 
 
 @dataclass

@@ -7,9 +7,9 @@ from tallystick.domain.deposits import Deposit
 from tallystick.domain.inbox import EventState, InboxEvent
 from tallystick.domain.money import Amount
 from tallystick.domain.webhooks import Fact, Failed, Notice, Paid, Pending, Provider, TakenBack
-from tallystick.services.processing import Handled, Office, Retries, handle
+from tallystick.services.processing import Handled, Office, Providers, Retries, handle
 from tallystick.services.settling import Books
-from tests.support.fake_webhooks import FakeAlerts, FakeFlows, FakeInbox, FakeQueue, ScriptedGateway
+from tests.support.fake_webhooks import FakeAlerts, FakeFlows, FakeInbox, FakeQueue, ScriptedGateway, no_payer
 from tests.support.scene import ADA, NOW_MS, USD, Scene
 
 DELAYS_MS: Final = (60_000, 300_000, 900_000, 1_800_000, 3_600_000)
@@ -67,7 +67,12 @@ class Incoming(Scene):
     def office(self) -> Office:
         """Start another Lambda: same stores, own memory."""
         books = Books(self.new_ledger(), self.flows, self.store.create)
-        return Office(self.inbox, books, self.alerts, lambda _provider: self.gateway, Retries(DELAYS_MS, GRACE_MS))
+        return Office(self.inbox, books, self.alerts, self.providers, Retries(DELAYS_MS, GRACE_MS))
+
+    @property
+    def providers(self) -> Providers:
+        """Speak with the one provider there is, which pays nothing out."""
+        return Providers(lambda _provider: self.gateway, no_payer)
 
     def order(self, flow_id: str = "dep_1", expected: str = "25.00", wallet_id: str = "wal_a") -> Deposit:
         """Order money into a wallet."""
@@ -131,7 +136,9 @@ class Incoming(Scene):
 
     def deposit(self, flow_id: str = "dep_1") -> Deposit:
         """Look at an order without a call."""
-        return self.store.flow_items[flow_id]
+        found = self.store.flow_items[flow_id]
+        assert isinstance(found, Deposit)
+        return found
 
     def side(self, account_id: str) -> int:
         """Add up a tallied account from the transfer records, without a call."""

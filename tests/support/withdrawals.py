@@ -24,10 +24,9 @@ def withdrawal(**members: Any) -> Withdrawal:  # noqa: ANN401 (any member)
         units=2500,
         fee_units=50,
         destination=STRIPE_BANK,
-        fingerprint="{}",
         created_at_ms=NOW_MS,
         submit_after_ms=NOW_MS,
-        quota="",
+        quota_day="",
     )
     return replace(described, **members).taken(WithdrawalAction.REQUEST, at_ms=NOW_MS, by=ADA.caller_id)[0]
 

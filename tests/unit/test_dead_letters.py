@@ -22,7 +22,8 @@ from tallystick.domain.inbox import EventState, InboxEvent
 from tallystick.domain.transfers import Transfer
 from tallystick.domain.webhooks import Fact, Notice, Pending
 from tallystick.services import dead_letters
-from tallystick.services.dead_letters import MAX_ATTEMPTS, Admin, Preview
+from tallystick.services.admin import Admin
+from tallystick.services.dead_letters import MAX_ATTEMPTS, Preview
 from tests.property.invariants import check
 from tests.support.incoming import GRACE_MS, HOUR_MS, Incoming, chargeback, paid, refund
 from tests.support.scene import ADA, ADMIN, NOW_MS, SERVICE, once
@@ -74,7 +75,7 @@ class Morgue(Incoming):
             inbox=self.inbox,
             book=self.store,
             flows=self.flows,
-            gateway_of=lambda _provider: self.gateway,
+            providers=self.providers,
             admin=self.admin(),
             dead_letter_id=event.dead_letter_id,
             accept_amount=accept,
@@ -134,7 +135,7 @@ CALLS: Final[dict[str, Callable[[Morgue, Caller, str], object]]] = {
         inbox=scene.inbox,
         book=scene.store,
         flows=scene.flows,
-        gateway_of=lambda _: scene.gateway,
+        providers=scene.providers,
         admin=scene.admin(caller),
         dead_letter_id=name,
         accept_amount=False,

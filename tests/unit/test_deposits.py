@@ -56,6 +56,7 @@ class Shop(Incoming):
     def bought(self) -> Deposit:
         """Look at the one order there is."""
         (deposit,) = self.store.flow_items.values()
+        assert isinstance(deposit, Deposit)
         return deposit
 
 

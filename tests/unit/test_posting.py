@@ -174,8 +174,8 @@ def step(*legs: Leg, kind: TransferKind = TransferKind.REFUND, **changes: Any) -
 
 
 def test_a_step_of_a_flow_writes_the_flow_and_any_other_movement_none() -> None:
-    assert plan_of(RICH, wanted=step()).flow is DEPOSIT
-    assert plan_of(RICH, B).flow is None
+    assert plan_of(RICH, wanted=step()).order.flow is DEPOSIT
+    assert plan_of(RICH, B).order.flow is None
 
 
 def test_a_leg_without_units_looks_at_its_account_and_leaves_no_entry_or_posting() -> None:

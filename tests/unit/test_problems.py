@@ -114,6 +114,57 @@ def test_a_missing_amount_is_an_invalid_request() -> None:
     assert type(invalid(faults(NO_AMOUNT))) is errors.InvalidRequest
 
 
+def pointers(body: object, *found: dict[str, Any]) -> list[str]:
+    refusal = invalid(faults(*found), body)
+    told: Any = refusal.members["errors"]
+    return [error["pointer"] for error in told]
+
+
+def wrong(*location: str | int, kind: str = "string_type") -> dict[str, Any]:
+    return {"loc": ("body", *location), "msg": "wrong", "type": kind}
+
+
+@pytest.mark.parametrize(
+    ("body", "location", "pointer"),
+    [
+        ({}, (), ""),
+        ({"a": 1}, ("a",), "/a"),
+        ({}, ("a",), "/a"),
+        (None, ("a", "b"), "/a/b"),
+        ({"a": {"type": "x", "b": 1}}, ("a", "x", "b"), "/a/b"),
+        ({"a": {"type": "x"}}, ("a", "x", "b"), "/a/b"),
+        ({"a": {"type": "x", "x": 1}}, ("a", "x", "x"), "/a/x"),
+        ({"a": {"type": "x", "x": {"x": 1}}}, ("a", "x", "x"), "/a/x"),
+        ({"a": {"type": "x", "x": 1}}, ("a", "x", "b"), "/a/b"),
+        ({"type": "x", "b": {"type": "y"}}, ("x", "b", "y", "c"), "/b/c"),
+        ({"a": {"b": {"c": 1}}}, ("a", "b", "c"), "/a/b/c"),
+        ({"a": [{"b": 1}, {"b": 2}]}, ("a", 1, "b"), "/a/1/b"),
+        ({"a": [{"b": 1}, {"type": "x", "b": 2}]}, ("a", 1, "x", "b"), "/a/1/b"),
+        ({"a": {"b": "text"}}, ("a", "b", "[key]"), "/a/b/[key]"),
+        ({"a": {"b": 1}}, ("a", "Model", "b"), "/a/Model/b"),
+        ({"a": [1]}, ("a", 1, "b"), "/a/1/b"),
+        ({"a": [1]}, ("a", "b", "c"), "/a/b/c"),
+        ({"a": 5}, ("a", "b", "c"), "/a/b/c"),
+        ({"a/b": {"~1": 0}}, ("a/b", "~1"), "/a~1b/~01"),
+    ],
+)
+def test_a_pointer_leads_to_a_member_of_the_body(body: object, location: tuple[str | int, ...], pointer: str) -> None:
+    assert pointers(body, wrong(*location)) == [pointer]
+
+
+@pytest.mark.parametrize(
+    ("kind", "context", "detail"),
+    [
+        ("union_tag_not_found", {}, "Field required"),
+        ("union_tag_invalid", {"tag": "z", "expected_tags": "'x', 'y'"}, "Input should be one of 'x', 'y'"),
+    ],
+)
+def test_a_union_s_tag_is_pointed_at_where_it_should_be(kind: str, context: dict[str, str], detail: str) -> None:
+    fault = {**wrong("a", kind=kind), "ctx": {"discriminator": "'type'", **context}}
+    refusal = invalid(faults(fault), {"a": {"type": "z"}})
+    assert refusal.members["errors"] == [{"detail": detail, "pointer": "/a/type"}]
+
+
 def test_every_problem_is_documented_with_its_status() -> None:
     rows = [line.split("|") for line in API_PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
     documented = {code: int(row[2]) for row in rows for code in re.findall(r"`([a-z-]+)`", row[1])}

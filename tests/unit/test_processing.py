@@ -9,9 +9,10 @@ from tallystick.domain.accounts import Status
 from tallystick.domain.errors import InvariantViolated, NotFound, ProviderUnavailable, Refusal, StoreUnavailable
 from tallystick.domain.inbox import EventState, InboxEvent, resolved
 from tallystick.domain.webhooks import Environment, Fact, Failed, Notice, Pending, Provider
+from tallystick.services.ports.agenda import Overdue
 from tallystick.services.ports.alerts import Alert
-from tallystick.services.ports.inbox import Overdue
-from tallystick.services.processing import CONFIRM_AFTER_MS, Handled, handle
+from tallystick.services.processing import CONFIRM_AFTER_MS, Handled, Providers, handle
+from tests.support.fake_webhooks import no_payer
 from tests.support.incoming import DELAYS_MS, GRACE_MS, HOUR_MS, Incoming, chargeback, paid, refund
 from tests.support.scene import NOW_MS, once
 
@@ -136,7 +137,7 @@ def test_a_provider_that_is_not_configured_any_more_is_waited_for(scene: Incomin
     def gateway_of(_provider: Provider) -> None:
         raise NotFound("provider")
 
-    office = replace(scene.office(), gateway_of=gateway_of)  # type: ignore[arg-type] # it never answers
+    office = replace(scene.office(), providers=Providers(gateway_of, no_payer))  # type: ignore[arg-type] # it never answers
     handled = scene.handle(scene.event("succeeded"), office)
     assert (handled.event.reason, handled.wait_ms, handled.fault) == ("not-found", MINUTE_MS, None)
 

@@ -59,7 +59,7 @@ def test_what_would_be_written_is_seen_by_the_rehearsal_alone(scene: Incoming, r
     seen = rehearsal.accounts(["wal_a", "wal_b"])
     assert (seen["wal_a"].balance, seen["wal_a"].status) == (1500, Status.FROZEN)
     assert seen["wal_b"] == before[0]["wal_b"]
-    assert rehearsal.get("dep_1") == wanted.flow
+    assert rehearsal.get("dep_1") == wanted.order.flow
     assert (scene.store.account_items, scene.deposit()) == before
 
 
@@ -71,7 +71,8 @@ def test_an_account_that_it_knows_is_not_read_again(scene: Incoming, rehearsal: 
 
 
 def test_a_movement_without_a_flow_leaves_flows_as_they_are(scene: Incoming, rehearsal: Rehearsal) -> None:
-    rehearsal.commit(replace(spending(scene), flow=None))
+    plan = spending(scene)
+    rehearsal.commit(replace(plan, order=replace(plan.order, flow=None)))
     assert rehearsal.get("dep_1") == scene.deposit()
 
 

@@ -5,8 +5,8 @@ import pytest
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.inbox import EventState, InboxEvent
 from tallystick.domain.webhooks import Provider
-from tallystick.services.ports.inbox import Overdue
-from tallystick.services.sweeping import MAX_EVENTS, sweep
+from tallystick.services.ports.agenda import Overdue
+from tallystick.services.sweeping import MAX_KEYS, sweep
 from tests.support.incoming import GRACE_MS, Incoming, paid
 from tests.support.scene import NOW_MS, once
 
@@ -18,9 +18,9 @@ def scene() -> Incoming:
 
 def swept(scene: Incoming, *providers: Provider) -> int:
     return sweep(
-        inbox=scene.inbox,
+        agenda=scene.inbox,
         queue=scene.queue,
-        providers=providers or (Provider.STRIPE,),
+        names=providers or (Provider.STRIPE,),
         now_ms=scene.now_ms,
         grace_ms=GRACE_MS,
     )
@@ -135,9 +135,9 @@ def test_a_sweep_takes_on_a_bounded_number_oldest_first(scene: Incoming, monkeyp
     asked = []
     original = scene.inbox.overdue
 
-    def noted(provider: Provider, now_ms: int, limit: int) -> list[Overdue]:
+    def noted(name: str, now_ms: int, limit: int) -> list[Overdue]:
         asked.append(limit)
-        return original(provider, now_ms, 2)
+        return original(name, now_ms, 2)
 
     monkeypatch.setattr(scene.inbox, "overdue", noted)
     events = []
@@ -146,4 +146,4 @@ def test_a_sweep_takes_on_a_bounded_number_oldest_first(scene: Incoming, monkeyp
         events.append(scene.event(f"event {number}", paid()))
     scene.now_ms = NOW_MS + GRACE_MS + 1
     assert swept(scene) == 2
-    assert (asked, scene.queue.sent) == ([MAX_EVENTS], [events[2].inbox_key, events[1].inbox_key])
+    assert (asked, scene.queue.sent) == ([MAX_KEYS], [events[2].inbox_key, events[1].inbox_key])

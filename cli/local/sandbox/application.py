@@ -3,23 +3,30 @@
 - `POST /_control/resources`: `{"provider": "stripe", "id": "pi_1", "status": "succeeded"}` changes a thing or makes it;
   what is itself called `provider` or `id` stands in `members`
 - `GET /_control/resources?provider=stripe`: all that it keeps
-- `POST /_control/faults`: `{"provider": "stripe", "times": 2, "status": 503}` instead of carrying the next calls out;
-  `delay_ms` waits before it, `lost` carries the call out and breaks the answer off
+- `POST /_control/faults`: `{"provider": "stripe", "times": 2, "status": 503}` instead of carrying the next calls out,
+  with `body` as the answer; `carried_out` carries them out nevertheless. `delay_ms` waits before it, `lost` carries the
+  call out and breaks the answer off
+- `POST /_control/away`: `{"provider": "stripe", "away": true}` answers 503 to everything until it is false again
+- `POST /_control/forget`: `{"provider": "stripe"}` forgets its idempotency keys, as a day later
 - `GET /_control/calls?provider=stripe`: the calls so far
 - `POST /_control/reset`: forget everything
+
+Payouts are pending when they are made, and never taken away: those with a withdrawal's id or reference can be counted.
+The thing `balance`, such as `{"usd": 1000}`, limits each; without it there is money enough.
 """
 
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
-from cli.local.sandbox.chains import MoonPay, Ramp, Stellar
-from cli.local.sandbox.messages import Answer, Provider, Request, Thing, found
+from cli.local.sandbox.chains import MoonPay, Ramp
+from cli.local.sandbox.messages import Answer, Once, Provider, Request, Thing, found
 from cli.local.sandbox.paystack import Paystack
+from cli.local.sandbox.stellar import Stellar
 from cli.local.sandbox.stripe import Stripe
 from cli.local.sandbox.truelayer import TrueLayer
 
@@ -35,6 +42,19 @@ class Fault:
     status: int | None = None
     delay_ms: int = 0
     lost: bool = False
+    carried_out: bool = False
+    body: Thing = field(default_factory=dict)
+
+    def answer(self, carry_out: Callable[[], Answer]) -> Answer:
+        """Answer with a status, or as the provider does."""
+        if self.status is None:
+            return carry_out()
+        if self.carried_out:
+            carry_out()
+        return Answer(self.status, self.body)
+
+
+AWAY = Fault(status=503)
 
 
 class Sandbox:
@@ -67,32 +87,39 @@ class Sandbox:
             "truelayer": TrueLayer(),
         }
         self._faults: dict[str, list[Fault]] = defaultdict(list)
+        self._away: set[str] = set()
         self._calls: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     async def _provide(self, name: str, path: str, request: Request, send: Send) -> None:
         calls = self._calls[name]  # those before a reset are forgotten, though they may still be under way
-        fault = self._faults[name].pop(0) if self._faults[name] else Fault()
+        fault = self._next_fault(name)
         await asyncio.sleep(fault.delay_ms / 1000)
         asked = Request(request.method, f"/{path}", request.query, request.headers, request.body)
-        answer = Answer(fault.status, {}) if fault.status else self._providers[name].answer(asked)
+        answer = fault.answer(lambda: self._providers[name].answer(asked))
         calls.append({**asdict(asked), "body": asked.body.decode(), "status": answer.status})
         await _send(send, answer, lost=fault.lost)
 
+    def _next_fault(self, name: str) -> Fault:
+        if name in self._away:
+            return AWAY
+        return self._faults[name].pop(0) if self._faults[name] else Fault()
+
     def _control(self, path: str, request: Request) -> Answer:
         match request.method, path:
-            case "POST", "resources":
-                return Answer(200, self._put(**request.json))
             case "GET", "resources":
                 return Answer(200, self._providers[request.query["provider"]].things)
-            case "POST", "faults":
-                self._expect(**request.json)
-                return Answer(200, {})
             case "GET", "calls":
                 return Answer(200, {"calls": self._calls[request.query["provider"]]})
             case "POST", "reset":
                 self._reset()
                 return Answer(200, {})
+            case "POST", command if command in self._commands:
+                return Answer(200, self._commands[command](**request.json) or {})
         return found(None)
+
+    @property
+    def _commands(self) -> Mapping[str, Callable[..., Thing | None]]:
+        return {"resources": self._put, "faults": self._expect, "away": self._leave, "forget": self._forget}
 
     def _put(self, provider: str, id: str, members: Thing | None = None, **others: Any) -> Thing:  # noqa: A002, ANN401 (JSON)
         things = self._providers[provider].things
@@ -101,6 +128,14 @@ class Sandbox:
 
     def _expect(self, provider: str, times: int = 1, **fault: Any) -> None:  # noqa: ANN401 (JSON)
         self._faults[provider] += [Fault(**fault)] * times
+
+    def _leave(self, provider: str, away: bool) -> None:  # noqa: FBT001 (JSON)
+        (self._away.add if away else self._away.discard)(provider)
+
+    def _forget(self, provider: str) -> None:
+        for member in vars(self._providers[provider]).values():
+            if isinstance(member, Once):
+                member.forget()
 
 
 async def _request(scope: Scope, receive: Receive) -> Request:

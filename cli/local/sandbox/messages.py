@@ -69,6 +69,10 @@ class Once:
         body, answer = self.answers[key]
         return answer if body == request.body else self.reused
 
+    def forget(self) -> None:
+        """Forget all keys; what was done under them stays done."""
+        self.answers.clear()
+
 
 def found(thing: Mapping[str, Any] | None) -> Answer:
     """Answer with a thing, or that there is none."""

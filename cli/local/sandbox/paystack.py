@@ -1,4 +1,4 @@
-"""Play Paystack: transactions, refunds, disputes."""
+"""Play Paystack: transactions, refunds, disputes, transfers and their recipients."""
 
 from typing import Any
 
@@ -6,10 +6,13 @@ from cli.local.sandbox.messages import Answer, Request, Thing
 
 _UNKNOWN = Answer(400, {"status": False, "message": "Transaction reference not found"})
 _DUPLICATE = Answer(400, {"status": False, "message": "Duplicate Transaction Reference", "code": "duplicate_reference"})
+_NOTHING = Answer(404, {"status": False, "message": "not found"})
+_ABSENT = Answer(404, {"status": False, "message": "Transfer not found"})
+UNKNOWN_BANK = "000"
 
 
 class Paystack:
-    """Keep transactions by their reference, others by their path (`refund/1`)."""
+    """Keep transactions by their reference, others by their path (`refund/1`, `transfer/` and its reference)."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
@@ -19,14 +22,28 @@ class Paystack:
         """Carry a call out."""
         if not request.headers.get("authorization", "").startswith("Bearer sk_"):
             return Answer(401, {"status": False, "message": "Invalid key"})
-        match request.target:
-            case "POST", ["transaction", "initialize"]:
+        return self._create(request) if request.method == "POST" else self._read(request)
+
+    def _create(self, request: Request) -> Answer:
+        match request.target[1]:
+            case ["transaction", "initialize"]:
                 return self._initialize(request.json)
-            case "GET", ["transaction", "verify", reference]:
+            case ["transferrecipient"]:
+                return self._recipient(request.json)
+            case ["transfer"]:
+                return self._transfer(request.json)
+        return _NOTHING
+
+    def _read(self, request: Request) -> Answer:
+        match request.target[1]:
+            case ["transaction", "verify", reference]:
                 return _told(self.things[reference]) if reference in self.things else _UNKNOWN
-            case "GET", ["refund" | "dispute", _] if request.path.strip("/") in self.things:
+            case ["transfer", "verify", reference]:
+                transfer = self.things.get(f"transfer/{reference}")
+                return _told(transfer) if transfer else _ABSENT
+            case ["refund" | "dispute", _] if request.path.strip("/") in self.things:
                 return _told(self.things[request.path.strip("/")])
-        return Answer(404, {"status": False, "message": "not found"})
+        return _NOTHING
 
     def _initialize(self, order: Thing) -> Answer:
         reference = order["reference"]
@@ -45,6 +62,40 @@ class Paystack:
         page = {"authorization_url": f"https://checkout.paystack.com/{reference}", "reference": reference}
         return _told(page)
 
+    def _recipient(self, account: Thing) -> Answer:
+        """Answer with the recipient that there is for an account, or make one."""
+        if account["bank_code"] == UNKNOWN_BANK:
+            return _refused("invalid_bank_code", "Bank code is invalid")
+        code = f"RCP_{account['bank_code']}{account['account_number']}"
+        known = f"recipient/{code}" in self.things
+        self.things[f"recipient/{code}"] = {**account, "recipient_code": code}
+        return _told({**account, "recipient_code": code}, 200 if known else 201)
 
-def _told(data: Any) -> Answer:  # noqa: ANN401 (JSON)
-    return Answer(200, {"status": True, "message": "done", "data": data})
+    def _transfer(self, order: Thing) -> Answer:
+        key = f"transfer/{order['reference']}"
+        if key in self.things:
+            message = "Please provide a unique reference. Reference already exists on a transfer"
+            return _refused("duplicate_transfer_reference", message)
+        if f"recipient/{order['recipient']}" not in self.things:
+            return _refused("invalid_transfer_recipient", "Recipient specified is invalid")
+        if order["amount"] > self.things.get("balance", {}).get(order["currency"], order["amount"]):
+            return _refused("insufficient_balance", "Your balance is not enough to fulfil this request")
+        number = 5_000_000_000 + len(self.things)
+        self.things[key] = {
+            **order,
+            "id": number,
+            "domain": "test",
+            "status": "pending",
+            "transfer_code": f"TRF_{number}",
+            "createdAt": "2026-01-01T00:00:00.000Z",
+            "updatedAt": "2026-01-01T00:00:00.000Z",
+        }
+        return _told(self.things[key])
+
+
+def _refused(code: str, message: str) -> Answer:
+    return Answer(400, {"status": False, "message": message, "type": "validation_error", "code": code})
+
+
+def _told(data: Any, status: int = 200) -> Answer:  # noqa: ANN401 (JSON)
+    return Answer(status, {"status": True, "message": "done", "data": data})

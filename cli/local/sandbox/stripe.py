@@ -1,8 +1,13 @@
-"""Play Stripe: Checkout sessions, payment intents, refunds, disputes."""
+"""Play Stripe: Checkout sessions, payment intents, refunds, disputes, payouts."""
+
+import time
+from operator import itemgetter
 
 from cli.local.sandbox.messages import Answer, Once, Request, Thing, found
 
 _REUSED = Answer(400, {"error": {"type": "idempotency_error", "message": "The key came with another request"}})
+UNKNOWN_ACCOUNT = "ba_unknown"
+"""Every other one is known, `ba_closed` too: its bank refuses later, when the control API says so."""
 
 
 class Stripe:
@@ -32,13 +37,17 @@ class Stripe:
                 order = form["payment_intent_data[metadata][deposit_id]"]
                 intent = self._intent(form[f"{price}[unit_amount]"], form[f"{price}[currency]"], order)
                 return Answer(200, {**self._session(form, intent), "payment_intent": None})
+            case ["v1", "payouts"]:
+                return self._payout(form)
         return found(None)
 
     def _read(self, request: Request) -> Answer:
         match request.target[1]:
             case ["v1", "refunds"]:
                 return Answer(200, self._refunds(request))
-            case ["v1", "payment_intents" | "refunds" | "disputes", thing_id]:
+            case ["v1", "payouts"]:
+                return Answer(200, self._payouts(request))
+            case ["v1", "payment_intents" | "refunds" | "disputes" | "payouts", thing_id]:
                 return found(self.things.get(thing_id))
         return found(None)
 
@@ -70,10 +79,46 @@ class Stripe:
         return self.things[thing_id]
 
     def _refunds(self, request: Request) -> Thing:
-        wanted, after = request.query.get("payment_intent"), request.query.get("starting_after")
-        all_of_it = [
-            thing for key, thing in self.things.items() if key.startswith("re_") and thing["payment_intent"] == wanted
-        ]
-        start = 1 + [thing["id"] for thing in all_of_it].index(after) if after else 0
-        end = start + int(request.query.get("limit", "10"))
-        return {"object": "list", "data": all_of_it[start:end], "has_more": len(all_of_it) > end}
+        wanted = request.query.get("payment_intent")
+        return _page([refund for refund in self._all("re_") if refund["payment_intent"] == wanted], request)
+
+    def _payout(self, form: dict[str, str]) -> Answer:
+        amount, currency = int(form["amount"]), form["currency"]
+        if form["destination"] == UNKNOWN_ACCOUNT:
+            return _refused("resource_missing", f"No such external account: '{UNKNOWN_ACCOUNT}'")
+        if amount > self.things.get("balance", {}).get(currency, amount):
+            return _refused("balance_insufficient", "You have insufficient funds in your Stripe account.")
+        thing_id = f"po_sandbox_{len(self.things) + 1}"
+        self.things[thing_id] = {
+            "id": thing_id,
+            "object": "payout",
+            "amount": amount,
+            "automatic": False,
+            "created": int(time.time()),
+            "currency": currency,
+            "destination": form["destination"],
+            "failure_code": None,
+            "livemode": False,
+            "metadata": {"withdrawal_id": form["metadata[withdrawal_id]"]},
+            "status": "pending",
+        }
+        return Answer(200, self.things[thing_id])
+
+    def _payouts(self, request: Request) -> Thing:
+        since = int(request.query.get("created[gte]", "0"))
+        made = [payout for payout in reversed(self._all("po_")) if payout["created"] >= since]
+        return _page(sorted(made, key=itemgetter("created"), reverse=True), request)
+
+    def _all(self, prefix: str) -> list[Thing]:
+        return [thing for key, thing in self.things.items() if key.startswith(prefix)]
+
+
+def _refused(code: str, message: str) -> Answer:
+    return Answer(400, {"error": {"type": "invalid_request_error", "code": code, "message": message}})
+
+
+def _page(all_of_it: list[Thing], request: Request) -> Thing:
+    after = request.query.get("starting_after")
+    start = 1 + [thing["id"] for thing in all_of_it].index(after) if after else 0
+    end = start + min(int(request.query.get("limit", "10")), 100)
+    return {"object": "list", "url": request.path, "data": all_of_it[start:end], "has_more": len(all_of_it) > end}

@@ -89,7 +89,7 @@ def test_money_without_an_order_is_left_to_a_person() -> None:
     assert rejection(Provider.TRUELAYER, changed(SETTLED, "type", "external_payment_received")) == "unknown-order"
 
 
-@pytest.mark.parametrize("kind", ["payment_creditable", "payment_settlement_stalled", "payout_executed"])
+@pytest.mark.parametrize("kind", ["payment_creditable", "payment_settlement_stalled", "payout_created"])
 def test_other_events_say_nothing_about_an_order(kind: str) -> None:
     assert read(Provider.TRUELAYER, changed(SETTLED, "type", kind)) == Notice(kind)
 
@@ -270,7 +270,7 @@ def test_a_caller_whose_tokens_are_never_taken_is_refused(truelayer: Gateway, sa
 def test_tokens_come_from_the_host_beside_the_api_s(monkeypatch: pytest.MonkeyPatch) -> None:
     named: list[str] = []
     monkeypatch.setattr(
-        "tallystick.adapters.providers.truelayer.gateway.ProviderHttp", lambda _provider, url: named.append(url)
+        "tallystick.adapters.providers.truelayer.client.ProviderHttp", lambda _provider, url: named.append(url)
     )
     gateway(Provider.TRUELAYER, "https://api.truelayer-sandbox.com")
     assert named == ["https://auth.truelayer-sandbox.com"]

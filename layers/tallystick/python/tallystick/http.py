@@ -21,6 +21,7 @@ from tallystick.domain.chain import digest
 from tallystick.domain.transfers import Claim, client_key
 from tallystick.observability import logger
 from tallystick.problems import internal_error, invalid, problem
+from tallystick.services.admin import Admin
 
 IDEMPOTENCY_KEY: Final = "Idempotency-Key"
 IdempotencyKeyHeader = Annotated[
@@ -85,6 +86,15 @@ def caller(app: APIGatewayHttpResolver) -> Caller:
     # API Gateway writes a list claim as the text "[ADMIN SERVICE]".
     groups = set(re.findall(r"\w+", str(claims.get("cognito:groups", ""))))
     return Caller(claims["sub"], frozenset({Role.USER, *(role for role in Role if role in groups)}))
+
+
+def admin(app: APIGatewayHttpResolver, now_ms: int) -> Admin:
+    """Say who acts as an admin; whether they are one is for the service to check.
+
+    Raises:
+        Unauthenticated: see `caller`.
+    """
+    return Admin(caller(app), app.current_event.request_context.http.source_ip, now_ms)
 
 
 def claim(app: APIGatewayHttpResolver, caller: Caller, idempotency_key: str | None) -> Claim:

@@ -1,7 +1,8 @@
 """Turn every refusal into a problem (RFC 9457), in one place; no framework is imported for it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
@@ -35,6 +36,7 @@ STATUS: Final[dict[type[errors.Refusal], HTTPStatus]] = {
     errors.WalletNotEmpty: HTTPStatus.CONFLICT,
     errors.NotReversible: HTTPStatus.CONFLICT,
     errors.AlreadyReversed: HTTPStatus.CONFLICT,
+    errors.LimitExceeded: HTTPStatus.CONFLICT,
     errors.WebhookRefused: HTTPStatus.UNAUTHORIZED,
     errors.ProviderRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.IllegalTransition: HTTPStatus.CONFLICT,
@@ -50,6 +52,12 @@ STATUS: Final[dict[type[errors.Refusal], HTTPStatus]] = {
 """The one table from refusals to statuses; a test walks every refusal through it."""
 
 _NOT_AN_AMOUNT: Final = 'An amount is a decimal string such as "12.34", not a number.'
+_TAG: Final = "type"
+"""The member that tells apart what a union is of."""
+
+_UNTAGGED: Final = {"union_tag_not_found", "union_tag_invalid"}
+"""Pydantic's names for an object without that member, and for one with another value than those that there are."""
+
 _INTERNAL_ERROR: Final = {
     "code": "internal-error",
     "title": "Something went wrong on our side",
@@ -71,19 +79,41 @@ def _problem(status: int, facts: dict[str, Any], request_id: str, headers: Mappi
     return Answer(status, body, PROBLEM_JSON, headers)
 
 
-def invalid(error: "RequestValidationError") -> errors.Refusal:
-    """Translate pydantic's faults; a fault in an amount is named as such."""
+def invalid(error: "RequestValidationError", body: object = None) -> errors.Refusal:
+    """Translate pydantic's faults in the body that was sent; a fault in an amount is named as such."""
     faults = error.errors()
     if any(fault["loc"] == ("body", "amount") and fault["type"] == "string_type" for fault in faults):
         return errors.InvalidAmount(_NOT_AN_AMOUNT)
-    return errors.InvalidRequest([_fault(fault["loc"], fault["msg"]) for fault in faults])
+    return errors.InvalidRequest([_fault(fault, body) for fault in faults])
 
 
-def _fault(location: tuple[str | int, ...], message: str) -> dict[str, str]:
-    where, *members = location
-    if where == "body":
-        return {"detail": message, "pointer": "".join(f"/{member}" for member in members)}
-    return {"detail": message, "parameter": ".".join(map(str, members))}
+def _fault(fault: Mapping[str, Any], body: object) -> dict[str, str]:
+    where, *members = fault["loc"]
+    if where != "body":
+        return {"detail": fault["msg"], "parameter": ".".join(map(str, members))}
+    pointer = "".join(map(_token, _without_tags(members, body)))
+    if fault["type"] in _UNTAGGED:
+        expected = fault["ctx"].get("expected_tags")
+        detail = f"Input should be one of {expected}" if expected else "Field required"
+        return {"detail": detail, "pointer": pointer + _token(_TAG)}
+    return {"detail": fault["msg"], "pointer": pointer}
+
+
+def _without_tags(location: Sequence[Any], body: object) -> Iterator[str | int]:
+    """Leave out the tag that pydantic names after a union's member, whose `type` it is."""
+    value: Any = body
+    for part in location[:-1]:
+        if isinstance(value, dict) and value.get(_TAG) == part:
+            continue
+        yield part
+        with suppress(LookupError, TypeError):  # pydantic has names for other things too, and members can be missing
+            value = value[part]
+    yield from location[-1:]
+
+
+def _token(member: str | int) -> str:
+    """Write one part of a JSON pointer (RFC 6901)."""
+    return "/" + str(member).replace("~", "~0").replace("/", "~1")
 
 
 def internal_error(request_id: str) -> Answer:

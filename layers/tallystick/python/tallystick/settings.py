@@ -60,10 +60,39 @@ class ProviderSetting(BaseModel, frozen=True, extra="forbid"):
     trusted_jku: list[str] = []
 
 
+class WithdrawalSetting(BaseModel, frozen=True, extra="forbid"):
+    """Configure how one asset is withdrawn; amounts are decimal strings of it.
+
+    Above `automatic` a person decides (None: about all). `fee` and `fee_percent` of the amount are charged together.
+    """
+
+    automatic: _Decimal | None = None
+    min: _Decimal | None = None
+    max: _Decimal | None = None
+    daily_amount: _Decimal | None = None
+    daily_count: Annotated[int | None, Field(gt=0)] = None
+    new_destination_delay_s: Annotated[int, Field(ge=0)] = 0
+    fee: _Decimal | None = None
+    fee_percent: Annotated[str, Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,6})?$")] = "0"
+
+    @property
+    def amounts(self) -> list[str]:
+        """Give what has to fit the asset."""
+        amounts = (self.automatic, self.min, self.max, self.daily_amount, self.fee)
+        return [amount for amount in amounts if amount is not None]
+
+
 def _assets(configured: dict[str, AssetSetting] | None) -> dict[str, Asset]:
     if configured is None:
         return DEFAULT_ASSETS
     return {code: Asset(code, asset.scale, asset.kind) for code, asset in configured.items()}
+
+
+def _configured(info: ValidationInfo, code: str) -> Asset:
+    assets = _assets(info.data.get("configured_assets"))
+    if code not in assets:
+        raise ValueError(f"there is no asset {code}")
+    return assets[code]
 
 
 class Settings(BaseModel, frozen=True):
@@ -89,16 +118,26 @@ class Settings(BaseModel, frozen=True):
     webhook_retries_s: Json[list[Annotated[int, Field(gt=0, le=43_200)]]] = [60, 300, 900, 1800, 3600]
     webhook_grace_s: Annotated[int, Field(gt=0)] = 120
     deposit_expiry_s: Annotated[int, Field(gt=0)] = 86_400
+    withdrawals: Json[dict[str, WithdrawalSetting]] = {}
+    payout_queue_url: str | None = None
+    payout_checks_s: Json[list[Annotated[int, Field(gt=0)]]] = [60, 120, 300, 900, 1800, 3600]
 
     @field_validator("service_limits")
     @classmethod
     def _limits_fit_their_assets(cls, limits: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        assets = _assets(info.data.get("configured_assets"))
         for code, limit in limits.items():
-            if code not in assets:
-                raise ValueError(f"there is no asset {code}")
-            _expressed_in(assets[code], limit)
+            _expressed_in(_configured(info, code), limit)
         return limits
+
+    @field_validator("withdrawals")
+    @classmethod
+    def _rules_fit_their_assets(
+        cls, rules: dict[str, WithdrawalSetting], info: ValidationInfo
+    ) -> dict[str, WithdrawalSetting]:
+        for code, setting in rules.items():
+            for amount in setting.amounts:
+                _expressed_in(_configured(info, code), amount)
+        return rules
 
     @property
     def assets(self) -> dict[str, Asset]:

@@ -8,7 +8,7 @@ TallystickError
     ├── IdempotencyKeyMissing · IdempotencyKeyInvalid
     ├── IdempotencyKeyReused · IdempotencyKeyVoided · IdempotencyKeyCommitted
     ├── AccountNotActive · InsufficientFunds · BalanceLimitExceeded · WalletNotEmpty
-    ├── NotReversible · AlreadyReversed
+    ├── NotReversible · AlreadyReversed · LimitExceeded
     ├── WebhookRefused · ProviderRefused · IllegalTransition
     ├── InvalidCredentials · EmailNotConfirmed · EmailRegistered · LoginStepRequired
     └── Busy                        try again with the same key
@@ -216,6 +216,13 @@ class AlreadyReversed(Refusal):
     def __init__(self, reversed_by: str) -> None:
         """Name the transfer that reversed it."""
         super().__init__(f"Transfer {reversed_by} has reversed it.", reversed_by=reversed_by)
+
+
+class LimitExceeded(Refusal):
+    """It is more than is allowed in this time; carries `resets_at`, and `remaining` or `remaining_count`."""
+
+    code = "limit-exceeded"
+    title = "More than is allowed in this time"
 
 
 class InvalidCredentials(Refusal):

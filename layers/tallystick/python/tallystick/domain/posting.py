@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tallystick.domain.accounts import Account, Entry, Status, is_tallied
+from tallystick.domain.audit import AuditRecord
 from tallystick.domain.chain import entry_hash
-from tallystick.domain.deposits import Deposit
 from tallystick.domain.errors import (
     AccountNotActive,
     BalanceLimitExceeded,
@@ -18,11 +18,13 @@ from tallystick.domain.errors import (
     InvariantViolated,
     NotFound,
 )
+from tallystick.domain.flows import Flow
 from tallystick.domain.money import MAX_UNITS, Asset, format_units
+from tallystick.domain.quotas import Quota
 from tallystick.domain.transfers import CLAIMS, RETURNS, Claim, Posting, Transfer, TransferKind
 
 MAX_POSTINGS: Final = 40
-"""Two items a guarded account and up to three more stay under the 100 items of one DynamoDB transaction."""
+"""Two items a guarded account and a few more stay under the 100 items of one DynamoDB transaction."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +39,10 @@ class Leg:
 class Order:
     """Ask for a movement: its legs sum to zero; `reverses` names the transfer that it undoes.
 
-    `flow` is the flow whose step it is, as it becomes; `freeze` is the reason to freeze the guarded accounts that are
-    active.
+    `opens` describes accounts that are opened with it. `flow` is the flow whose step it is, as it becomes, and
+    `references` are names that lead to it from now on. `held` changes what wallets show as on hold, by signed units.
+    `quota` is what it uses up or gives back, `audit` who decided it. `freeze` is the reason to freeze the guarded
+    accounts that are active.
     """
 
     claim: Claim
@@ -48,7 +52,12 @@ class Order:
     reference: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
     reverses: str | None = None
-    flow: Deposit | None = None
+    opens: tuple[Account, ...] = ()
+    flow: Flow | None = None
+    references: tuple[str, ...] = ()
+    held: Mapping[str, int] = field(default_factory=dict)
+    quota: Quota | None = None
+    audit: AuditRecord | None = None
     freeze: str | None = None
 
     @property
@@ -72,15 +81,26 @@ class Change:
 class Plan:
     """Write all of this in one transaction, or nothing."""
 
+    order: Order
     transfer: Transfer
     changes: tuple[Change, ...]
     accepted_statuses: frozenset[Status]
-    flow: Deposit | None = None
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """Give the entries of the accounts whose balance changes."""
         return tuple(change.entry for change in self.changes if change.entry)
+
+    @property
+    def opened(self) -> frozenset[str]:
+        """Name the accounts that are opened."""
+        return frozenset(account.account_id for account in self.order.opens)
+
+    @property
+    def held_elsewhere(self) -> dict[str, int]:
+        """Give the changes of what is on hold for wallets that do not change otherwise."""
+        changed = {change.after.account_id for change in self.changes}
+        return {account_id: units for account_id, units in self.order.held.items() if account_id not in changed}
 
 
 def plan(order: Order, accounts: Mapping[str, Account], now_ms: int) -> Plan:
@@ -97,6 +117,7 @@ def plan(order: Order, accounts: Mapping[str, Account], now_ms: int) -> Plan:
         InvariantViolated: the order is not a movement (a bug): legs do not sum to zero, assets differ.
     """
     guarded = [leg for leg in order.legs if not is_tallied(leg.account_id)]
+    accounts = {**accounts, **{opened.account_id: opened for opened in order.opens}}
     _check_order(order)
     for leg in guarded:
         if leg.account_id not in accounts:
@@ -110,7 +131,7 @@ def plan(order: Order, accounts: Mapping[str, Account], now_ms: int) -> Plan:
     # Whether a wallet has to be frozen was decided by the status as it was seen.
     seen = frozenset(change.before.status for change in changes.values())
     accepted = order.accepted_statuses if order.freeze is None else seen
-    return Plan(_transfer(order, changes, time_ms), tuple(changes.values()), accepted, order.flow)
+    return Plan(order, _transfer(order, changes, time_ms), tuple(changes.values()), accepted)
 
 
 def _check_order(order: Order) -> None:

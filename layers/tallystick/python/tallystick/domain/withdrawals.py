@@ -22,6 +22,9 @@ PREFIX: Final = "wdr_"
 
 HOLD_PREFIX: Final = "hold:"
 
+RULE: Final = "rule"
+"""Stands in the history for what no person decided."""
+
 
 class WithdrawalState(StrEnum):
     """Say where a withdrawal stands; the last five are final, but a completed one may still come back."""
@@ -77,7 +80,7 @@ OPEN: Final = frozenset({_S.REQUESTED, _S.IN_REVIEW, _S.APPROVED, _S.SUBMITTED})
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Record a step that was taken, by whom (the id of a person, or `rule`, or the provider) and why."""
+    """Record a step that was taken, by whom (the id of a person, RULE, or the provider) and why."""
 
     action: WithdrawalAction
     at_ms: int
@@ -105,8 +108,8 @@ class Withdrawal:
     """Describe a withdrawal; units are of the wallet's asset.
 
     `units` go to the destination and `fee_units` to the house; both are on hold until it ends. Nothing is sent before
-    `submit_after_ms`. `quota` names the day's count that it takes part in. `not_before_ms` is when it is looked at
-    next, and by `due_at_ms` that should have happened.
+    `submit_after_ms`, and nothing is done about it before `not_before_ms`. `quota_day` is the day whose count it takes
+    part in, empty where nothing is counted.
     """
 
     flow_id: str
@@ -118,10 +121,9 @@ class Withdrawal:
     units: int
     fee_units: int
     destination: Destination
-    fingerprint: str
     created_at_ms: int
     submit_after_ms: int
-    quota: str
+    quota_day: str
     state: WithdrawalState = WithdrawalState.REQUESTED
     history: tuple[Taken, ...] = ()
     sending: Sending | None = None
@@ -129,7 +131,6 @@ class Withdrawal:
     failure: str | None = None
     checks: int = 0
     not_before_ms: int = 0
-    due_at_ms: int | None = None
     alerted_at_ms: int | None = None
     version: int = 0
 
@@ -175,8 +176,20 @@ class Withdrawal:
         """
         transition = find(TRANSITIONS, self.state if self.history else None, action)
         step = Taken(action, at_ms, by, note)
-        following = replace(self, state=transition.after, history=(*self.history, step), version=self.version + 1)
+        following = replace(
+            self,
+            state=transition.after,
+            history=(*self.history, step),
+            not_before_ms=max(at_ms, self.submit_after_ms),
+            version=self.version + 1,
+        )
         return following, transition.posts
+
+
+def actor_of(taken: Taken) -> Actor:
+    """Say in what part somebody took a step."""
+    parts = [transition.actor for transition in TRANSITIONS if transition.action is taken.action]
+    return next(part for part in parts if (part is Actor.RULE) == (taken.by == RULE))
 
 
 def withdrawal_id(key: IdempotencyKey) -> str:

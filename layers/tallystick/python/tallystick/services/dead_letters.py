@@ -9,30 +9,18 @@ from tallystick.domain.callers import Caller, Role
 from tallystick.domain.errors import IllegalTransition, NotFound, Refusal, TooMuchContention
 from tallystick.domain.inbox import DEAD_LETTER_PREFIX, EventState, InboxEvent, reopened, resolved
 from tallystick.domain.transfers import Transfer
-from tallystick.domain.webhooks import EventRejected, Provider
+from tallystick.domain.webhooks import EventRejected
+from tallystick.services.admin import Admin
+from tallystick.services.ports.agenda import Queue
 from tallystick.services.ports.flows import Flows
-from tallystick.services.ports.inbox import Inbox, Queue
+from tallystick.services.ports.inbox import Inbox
 from tallystick.services.ports.ledger import Book
 from tallystick.services.ports.paging import Page
-from tallystick.services.ports.providers import Gateway
-from tallystick.services.processing import carry_out
+from tallystick.services.processing import Providers, carry_out
 from tallystick.services.rehearsal import Rehearsal
 
 MAX_ATTEMPTS: Final = 3
 """Tries of a change that meets other changes of the same event."""
-
-
-@dataclass(frozen=True, slots=True)
-class Admin:
-    """Say who acts, from where and when."""
-
-    caller: Caller
-    source_ip: str
-    now_ms: int
-
-    def record(self, event: InboxEvent, action: str, **details: str) -> AuditRecord:
-        """Describe an action for the audit."""
-        return AuditRecord(event.dead_letter_id, action, self.caller.caller_id, self.now_ms, self.source_ip, details)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +61,7 @@ def preview(
     inbox: Inbox,
     book: Book,
     flows: Flows,
-    gateway_of: Callable[[Provider], Gateway],
+    providers: Providers,
     admin: Admin,
     dead_letter_id: str,
     accept_amount: bool,
@@ -87,12 +75,12 @@ def preview(
     event = replace(event, accepted=event.accepted or accept_amount)
     books = Rehearsal(book, flows).books()
     try:
-        settled = carry_out(books=books, gateway=gateway_of(event.provider), event=event, now_ms=admin.now_ms)
+        result = carry_out(books=books, providers=providers, event=event, now_ms=admin.now_ms)
     except EventRejected as rejected:
         return Preview(reason=rejected.reason, detail=rejected.detail)
     except Refusal as refusal:
         return Preview(reason=refusal.code, detail=refusal.detail)
-    return Preview(settled.transfers if settled else ())
+    return Preview(result.transfers if result else ())
 
 
 def redrive(
@@ -112,9 +100,7 @@ def redrive(
         change=lambda dead: reopened(
             dead, accepted=accept_amount, now_ms=admin.now_ms, due_at_ms=admin.now_ms + grace_ms
         ),
-        record=lambda dead: admin.record(
-            dead, "dead-letter-redriven", accept_amount=str(accept_amount).lower(), reason=dead.reason or ""
-        ),
+        record=lambda dead: _record(admin, dead, "dead-letter-redriven", accept_amount=str(accept_amount).lower()),
     )
     if event.state is EventState.OPEN:
         queue.send([event.inbox_key])
@@ -134,8 +120,12 @@ def resolve(*, inbox: Inbox, admin: Admin, dead_letter_id: str, notes: str) -> I
         dead_letter_id,
         unless=frozenset({EventState.RESOLVED}),
         change=lambda dead: resolved(dead, notes),
-        record=lambda dead: admin.record(dead, "dead-letter-resolved", notes=notes, reason=dead.reason or ""),
+        record=lambda dead: _record(admin, dead, "dead-letter-resolved", notes=notes),
     )
+
+
+def _record(admin: Admin, dead: InboxEvent, action: str, **details: str) -> AuditRecord:
+    return admin.record(dead.dead_letter_id, action, reason=dead.reason or "", **details)
 
 
 def _change(

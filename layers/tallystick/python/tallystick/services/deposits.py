@@ -88,11 +88,17 @@ def get(*, flows: Flows, caller: Caller, flow_id: str) -> Deposit:
     Raises:
         NotFound: none, or somebody else's.
     """
-    deposit = flows.get(flow_id) if flow_id.startswith(PREFIX) else None
+    deposit = find_deposit(flows, flow_id) if flow_id.startswith(PREFIX) else None
     if deposit is None:
         raise NotFound("deposit")
     caller.require_sight("deposit", deposit.owner_id, Role.SERVICE, Role.ADMIN)
     return deposit
+
+
+def find_deposit(flows: Flows, flow_id: str) -> Deposit | None:
+    """Read an order; another flow is none."""
+    found = flows.get(flow_id)
+    return found if isinstance(found, Deposit) else None
 
 
 def _create_or_find(counter: Counter, wallet: Account, request: DepositRequest, wanted: Deposit) -> Deposit:
@@ -100,7 +106,7 @@ def _create_or_find(counter: Counter, wallet: Account, request: DepositRequest, 
     try:
         _check(counter, wallet, request)
     except Refusal as refusal:
-        stored = counter.flows.get(wanted.flow_id)
+        stored = find_deposit(counter.flows, wanted.flow_id)
         if stored is None or not stored.ready:
             raise refusal from None
         return stored
@@ -150,5 +156,5 @@ def _with_checkout(flows: Flows, deposit: Deposit, checkout: Checkout) -> Deposi
         )
         if flows.save(ready, checkout.references):
             return ready
-        deposit = flows.get(deposit.flow_id) or deposit
+        deposit = find_deposit(flows, deposit.flow_id) or deposit
     raise TooMuchContention("The order changed each time; send the same request again.")

@@ -1,7 +1,7 @@
 """Post movements: the only code that changes a balance.
 
 Order of answers (`docs/architecture.md`): what stands under the key ranks first, then reversal, missing account,
-status, stale version (tried again) and funds. Before any refusal the accounts are read as they are now and the
+status, stale version (tried again), funds and quota. Before any refusal the accounts are read as they are now and the
 record under the key after them, so a valid retry that comes when the money is spent is still a replay.
 """
 
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tallystick.domain.accounts import Account
-from tallystick.domain.deposits import Deposit
 from tallystick.domain.errors import (
     AlreadyReversed,
     IdempotencyKeyReused,
@@ -20,6 +19,7 @@ from tallystick.domain.errors import (
     Refusal,
     TooMuchContention,
 )
+from tallystick.domain.flows import Flow
 from tallystick.domain.posting import Order, plan
 from tallystick.domain.transfers import Claim, Record, Tombstone, Transfer
 from tallystick.services.ports.ledger import Book, CommitConflict, CommitRefused, Pause
@@ -87,7 +87,7 @@ class Receipt:
 
     transfer: Transfer
     replayed: bool
-    flow: Deposit | None = None
+    flow: Flow | None = None
 
 
 def post(*, ledger: Ledger, movement: Movement, now_ms: int) -> Receipt:
@@ -102,6 +102,7 @@ def post(*, ledger: Ledger, movement: Movement, now_ms: int) -> Receipt:
         AlreadyReversed: the transfer to reverse was reversed under another key.
         TooMuchContention: every try met another movement of the same accounts.
         FlowChanged: the movement is a step of a flow, and the flow has changed.
+        LimitExceeded: the movement's quota is used up.
     """
     seen = _recall(ledger, movement)
     for attempt in range(MAX_ATTEMPTS):
@@ -121,12 +122,12 @@ def post(*, ledger: Ledger, movement: Movement, now_ms: int) -> Receipt:
             ledger.pause(attempt)
         except CommitRefused as refused:
             if refused.is_final:
-                return _standing(ledger.book, movement, refused)
+                return _standing(ledger.book, movement, intended.order, refused)
             seen = _look_again(ledger, seen, refused)
             ledger.pause(attempt)
         else:
             ledger.memory.keep(change.after for change in intended.changes)
-            return Receipt(intended.transfer, replayed=False, flow=intended.flow)
+            return Receipt(intended.transfer, replayed=False, flow=intended.order.flow)
     raise TooMuchContention("Other movements of the same wallet came first each time; send the same request again.")
 
 
@@ -171,11 +172,13 @@ def _look_again(ledger: Ledger, seen: _Seen, refused: CommitRefused) -> _Seen | 
     return _Seen({**seen.accounts, **refused.accounts}, fresh=refused.accounts.keys() == seen.accounts.keys())
 
 
-def _standing(book: Book, movement: Movement, refused: CommitRefused) -> Receipt:
+def _standing(book: Book, movement: Movement, order: Order, refused: CommitRefused) -> Receipt:
     if refused.record is not None:
         return Receipt(_matching(refused.record, movement.claim), replayed=True)
     if refused.reversed_by is not None:
         return replay_or_refuse(book=book, claim=movement.claim, refusal=AlreadyReversed(refused.reversed_by))
+    if order.quota is not None and refused.used is not None:
+        return replay_or_refuse(book=book, claim=movement.claim, refusal=order.quota.refusal(refused.used))
     record = book.record(movement.claim.key.digest)
     if record is None:
         raise FlowChanged

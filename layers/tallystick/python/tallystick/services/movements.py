@@ -18,6 +18,7 @@ from tallystick.domain.transfers import (
 )
 from tallystick.services.ledger import Ledger, Movement, Receipt, post, replay_or_refuse
 from tallystick.services.ports.ledger import Book
+from tallystick.services.wallets import existing
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ def transfer(*, ledger: Ledger, caller: Caller, claim: Claim, request: WalletTra
     def compose(accounts: Mapping[str, Account]) -> Order:
         if request.source == request.destination:
             raise InvalidRequest([{"detail": "Source and destination are the same wallet.", "pointer": "/destination"}])
-        source = _existing(accounts, request.source)
+        source = existing(accounts, request.source)
         caller.require_sight("wallet", source.owner_id, Role.SERVICE)
-        destination = _existing(accounts, request.destination)
+        destination = existing(accounts, request.destination)
         if source.asset != destination.asset:
             raise AssetMismatch(f"The source holds {source.asset.code}, the destination {destination.asset.code}.")
         units = parse_amount(request.amount, source.asset)
@@ -133,7 +134,7 @@ def _against_tallied(
     caller.require(Role.SERVICE)
 
     def compose(accounts: Mapping[str, Account]) -> Order:
-        wallet = _existing(accounts, request.wallet_id)
+        wallet = existing(accounts, request.wallet_id)
         units = parse_amount(request.amount, wallet.asset)
         _check_limit(ledger, units, wallet.asset)
         signed = units if kind is TransferKind.CREDIT else -units
@@ -148,12 +149,6 @@ def _against_tallied(
         )
 
     return post(ledger=ledger, movement=Movement(claim, (request.wallet_id,), compose), now_ms=now_ms)
-
-
-def _existing(accounts: Mapping[str, Account], account_id: str) -> Account:
-    if account_id not in accounts:
-        raise NotFound("wallet")
-    return accounts[account_id]
 
 
 def _check_limit(ledger: Ledger, units: int, asset: Asset) -> None:

@@ -5,7 +5,8 @@ from typing import Final, Protocol
 
 from tallystick.domain.inbox import InboxEvent
 from tallystick.domain.webhooks import Environment, Provider
-from tallystick.services.ports.inbox import Cursors, Inbox, Queue
+from tallystick.services.ports.agenda import Queue
+from tallystick.services.ports.inbox import Cursors, Inbox
 
 MAX_PAGES: Final = 20
 """Pages that one poll reads; the next one goes on from there."""

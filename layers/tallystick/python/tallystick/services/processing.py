@@ -1,22 +1,24 @@
 """Process events of the inbox: find out what each says and whose order it is, and settle that."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from tallystick.domain.deposits import PREFIX, Deposit
 from tallystick.domain.errors import InvariantViolated, Refusal
+from tallystick.domain.flows import Flow
 from tallystick.domain.inbox import EventState, InboxEvent, buried, done, postponed
-from tallystick.domain.money import format_units
 from tallystick.domain.webhooks import EventRejected, Notice, Paid, Provider, TakenBack
+from tallystick.domain.withdrawals import PREFIX as WITHDRAWAL_PREFIX
+from tallystick.domain.withdrawals import Withdrawal
+from tallystick.services.following import Followed, follow
 from tallystick.services.ports.alerts import Alert, Alerts
 from tallystick.services.ports.inbox import Inbox
+from tallystick.services.ports.payouts import Payer
 from tallystick.services.ports.providers import Gateway
 from tallystick.services.settling import Books, Settled, settle
 
 WEBHOOK_FAILURE: Final = "WEBHOOK_FAILURE"
-RECEIVABLE: Final = "RECEIVABLE"
-MONEY_IN_SUSPENSE: Final = "MONEY_IN_SUSPENSE"
 WEBHOOK_CONFLICT: Final = "WEBHOOK_CONFLICT"
 
 CONFIRM_AFTER_MS: Final = 3_600_000
@@ -34,13 +36,21 @@ class Retries:
 
 
 @dataclass(frozen=True, slots=True)
+class Providers:
+    """Speak with providers: about what they are paid, and about what they pay out."""
+
+    gateway_of: Callable[[Provider], Gateway]
+    payer_of: Callable[[Provider], Payer]
+
+
+@dataclass(frozen=True, slots=True)
 class Office:
     """Hold what processing needs."""
 
     inbox: Inbox
     books: Books
     alerts: Alerts
-    gateway_of: Callable[[Provider], Gateway]
+    providers: Providers
     retries: Retries
 
 
@@ -73,8 +83,8 @@ def handle(*, office: Office, inbox_key: str, now_ms: int) -> Handled:
 
 def _try(office: Office, event: InboxEvent, now_ms: int) -> Handled:
     try:
-        settled = carry_out(books=office.books, gateway=office.gateway_of(event.provider), event=event, now_ms=now_ms)
-        return _finish(office, event, settled)
+        result = carry_out(books=office.books, providers=office.providers, event=event, now_ms=now_ms)
+        return _finish(office, event, result)
     except EventRejected as rejected:
         give_up = _bury if rejected.final else _try_later
         return give_up(office, event, rejected.reason, rejected.detail, now_ms)
@@ -85,16 +95,25 @@ def _try(office: Office, event: InboxEvent, now_ms: int) -> Handled:
         return Handled(handled.event, handled.wait_ms, fault)
 
 
-def carry_out(*, books: Books, gateway: Gateway, event: InboxEvent, now_ms: int) -> Settled | None:
-    """Read an event, ask the provider where that is needed, and settle its order; nothing when it needs no action.
+def carry_out(*, books: Books, providers: Providers, event: InboxEvent, now_ms: int) -> Settled | Followed | None:
+    """Read an event, ask the provider where that is needed, and settle its order or follow its payout.
+
+    Nothing comes back when it needs no action.
 
     Raises:
         EventRejected: it can never be processed as it is.
         Refusal: not now.
     """
+    gateway = providers.gateway_of(event.provider)
     notice = gateway.read(event.body, event.query)
     if notice.environment not in {None, event.environment}:
         raise EventRejected("wrong-environment", f"The event is of {notice.environment}, we are {event.environment}.")
+    if notice.payout is not None:
+        withdrawal = _withdrawal_of(books, event, notice)
+        if withdrawal is None:
+            return None
+        payer = providers.payer_of(event.provider)
+        return follow(books=books, payer=payer, withdrawal=withdrawal, told=notice.payout, now_ms=now_ms)
     if notice.confirm or (notice.facts and _is_stale(event, notice)):
         notice = gateway.confirm(notice)
     deposit = _order_of(books, event, notice)
@@ -108,13 +127,25 @@ def _is_stale(event: InboxEvent, notice: Notice) -> bool:
     return event.confirm or late
 
 
+def _withdrawal_of(books: Books, event: InboxEvent, notice: Notice) -> Withdrawal | None:
+    """Find whose payout it is; one that does not name a withdrawal and is not known is the house's own business."""
+    for reference in notice.references:
+        withdrawal = _find(books, reference)
+        if isinstance(withdrawal, Withdrawal) and _is_of(event, withdrawal):
+            return withdrawal
+    named = [reference for reference in notice.references if reference.startswith(WITHDRAWAL_PREFIX)]
+    if not named:
+        return None
+    raise EventRejected("unknown-withdrawal", f"No withdrawal of ours is meant by {', '.join(named)}.")
+
+
 def _order_of(books: Books, event: InboxEvent, notice: Notice) -> Deposit | None:
     """Find the order; without one an event matters only when it is about money."""
     if not notice.facts:
         return None
     for reference in notice.references:
         deposit = _find(books, reference)
-        if deposit and (deposit.provider, deposit.environment) == (event.provider, event.environment):
+        if isinstance(deposit, Deposit) and _is_of(event, deposit):
             return deposit
     if not any(isinstance(fact, _MONEY) for fact in notice.facts):
         return None
@@ -124,32 +155,23 @@ def _order_of(books: Books, event: InboxEvent, notice: Notice) -> Deposit | None
     raise EventRejected("unknown-order", f"No order of ours is meant by {meant}.", final=not names)
 
 
-def _find(books: Books, reference: str) -> Deposit | None:
-    flow_id = reference if reference.startswith(PREFIX) else books.flows.find(reference)
+def _find(books: Books, reference: str) -> Flow | None:
+    flow_id = reference if reference.startswith((PREFIX, WITHDRAWAL_PREFIX)) else books.flows.find(reference)
     return books.flows.get(flow_id) if flow_id else None
 
 
-def _finish(office: Office, event: InboxEvent, settled: Settled | None) -> Handled:
-    for alert in _concerns(event, settled):
-        office.alerts.raise_alert(alert)
-    finished = done(event, settled.transfer_ids if settled else ())
+def _is_of(event: InboxEvent, flow: Flow) -> bool:
+    return (flow.provider, flow.environment) == (event.provider, event.environment)
+
+
+def _finish(office: Office, event: InboxEvent, result: Settled | Followed | None) -> Handled:
+    if event.conflicts:
+        office.alerts.raise_alert(_alert(WEBHOOK_CONFLICT, "medium", event))
+    for alert in result.concerns if result else ():
+        office.alerts.raise_alert(_alert(alert.kind, alert.severity, event, **alert.facts))
+    finished = done(event, result.transfer_ids if result else ())
     office.inbox.save(finished)
     return Handled(finished)
-
-
-def _concerns(event: InboxEvent, settled: Settled | None) -> Iterator[Alert]:
-    """Find what people have to know though the event is processed; told again when it is processed again."""
-    if event.conflicts:
-        yield _alert(WEBHOOK_CONFLICT, "medium", event)
-    if settled is None:
-        return
-    deposit = settled.deposit
-    about = {"deposit_id": deposit.flow_id, "wallet_id": deposit.wallet_id, "asset": deposit.asset.code}
-    if settled.aside:
-        yield _alert(MONEY_IN_SUSPENSE, "high", event, account_id=settled.aside, **about)
-    if settled.moves_money and deposit.owed_units:
-        owed = format_units(deposit.owed_units, deposit.asset.scale)
-        yield _alert(RECEIVABLE, "high", event, owed=owed, **about)
 
 
 def _try_later(office: Office, event: InboxEvent, reason: str, detail: str, now_ms: int) -> Handled:

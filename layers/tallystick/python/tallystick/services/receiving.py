@@ -8,7 +8,8 @@ from typing import Final
 from tallystick.domain.chain import digest
 from tallystick.domain.inbox import EventState, InboxEvent
 from tallystick.domain.webhooks import Delivery, Environment, Forged
-from tallystick.services.ports.inbox import Inbox, Queue
+from tallystick.services.ports.agenda import Queue
+from tallystick.services.ports.inbox import Inbox
 from tallystick.services.ports.providers import KeyRing, Seal
 
 STALE_AFTER_MS: Final = 300_000

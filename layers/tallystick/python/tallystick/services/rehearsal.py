@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tallystick.domain.accounts import Account
-from tallystick.domain.deposits import Deposit
+from tallystick.domain.audit import AuditRecord
 from tallystick.domain.errors import InvariantViolated
+from tallystick.domain.flows import Flow
 from tallystick.domain.posting import Plan
 from tallystick.domain.transfers import Record, Tombstone
 from tallystick.services.ledger import Ledger
-from tallystick.services.ports.flows import Flows
+from tallystick.services.ports.flows import F, Flows
 from tallystick.services.ports.ledger import Book, CommitRefused
 from tallystick.services.settling import Books
 
@@ -21,7 +22,7 @@ class Rehearsal:
     book: Book
     flows: Flows
     _accounts: dict[str, Account] = field(default_factory=dict)
-    _flows: dict[str, Deposit] = field(default_factory=dict)
+    _flows: dict[str, Flow] = field(default_factory=dict)
 
     def books(self) -> Books:
         """Give everything that settling needs."""
@@ -53,18 +54,18 @@ class Rehearsal:
         if record is not None:
             raise CommitRefused(record)
         self._accounts |= {change.after.account_id: change.after for change in plan.changes}
-        if plan.flow is not None:
-            self._flows[plan.flow.flow_id] = plan.flow
+        if plan.order.flow is not None:
+            self._flows[plan.order.flow.flow_id] = plan.order.flow
 
     def void(self, tombstone: Tombstone) -> None:
         """Refuse: no event voids a key."""
         raise InvariantViolated(f"a rehearsal voids no key, not even {tombstone.claim.key.reference}")
 
-    def create(self, flow: Deposit) -> Deposit:
+    def create(self, flow: F) -> F:
         """Refuse: no event creates an order."""
         raise InvariantViolated(f"a rehearsal creates no order, not even {flow.flow_id}")
 
-    def get(self, flow_id: str) -> Deposit | None:
+    def get(self, flow_id: str) -> Flow | None:
         """Read a flow as it would be."""
         return self._flows.get(flow_id) or self.flows.get(flow_id)
 
@@ -72,7 +73,7 @@ class Rehearsal:
         """Find the flow that a reference belongs to."""
         return self.flows.find(reference)
 
-    def save(self, flow: Deposit, references: Sequence[str] = ()) -> bool:
+    def save(self, flow: Flow, references: Sequence[str] = (), audit: AuditRecord | None = None) -> bool:  # noqa: ARG002 (a rehearsal audits nothing)
         """Note a flow as it would be, unless it goes by the name of another."""
         if any(self.find(name) not in {None, flow.flow_id} for name in references):
             return False

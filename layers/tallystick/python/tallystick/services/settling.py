@@ -1,6 +1,6 @@
 """Bring what the ledger says of a deposit in line with what its provider says."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,8 +12,13 @@ from tallystick.domain.money import format_units
 from tallystick.domain.posting import Leg, Order
 from tallystick.domain.transfers import CLAIMS, Claim, Transfer, TransferKind
 from tallystick.domain.webhooks import EventRejected, Fact, Notice, Paid, TakenBack
+from tallystick.services.deposits import find_deposit
 from tallystick.services.ledger import FlowChanged, Ledger, Movement, Receipt, post
+from tallystick.services.ports.alerts import Alert
 from tallystick.services.ports.flows import Flows
+
+RECEIVABLE: Final = "RECEIVABLE"
+MONEY_IN_SUSPENSE: Final = "MONEY_IN_SUSPENSE"
 
 MAX_STEPS: Final = 120
 """Movements of one order that one event can bring about, tries that met another event of the order included."""
@@ -43,12 +48,18 @@ class Settled:
         return [self.deposit.key(step).transfer_id for step in self.deposit.steps if step.money_id in told]
 
     @property
-    def moves_money(self) -> bool:
-        """Tell whether any of the facts is about money."""
-        return bool(self._payments or self._claims)
+    def concerns(self) -> Iterator[Alert]:
+        """Find what people have to know: told again when such an event is processed again."""
+        deposit = self.deposit
+        about = {"deposit_id": deposit.flow_id, "wallet_id": deposit.wallet_id, "asset": deposit.asset.code}
+        if self._aside:
+            yield Alert(MONEY_IN_SUSPENSE, "high", {"account_id": self._aside, **about})
+        if (self._payments or self._claims) and deposit.owed_units:
+            owed = format_units(deposit.owed_units, deposit.asset.scale)
+            yield Alert(RECEIVABLE, "high", {"owed": owed, **about})
 
     @property
-    def aside(self) -> str | None:
+    def _aside(self) -> str | None:
         """Name the account that holds money of these facts because the wallet could not take it."""
         accounts = {self.deposit.payments[payment_id].account_id for payment_id in self._payments}
         accounts |= {self.deposit.claims[claim_id].given_back_to for claim_id in self._claims}
@@ -85,7 +96,7 @@ def settle(*, books: Books, deposit: Deposit, notice: Notice, accept_any_amount:
             written = _save(books.flows, known)
         else:
             return Settled(deposit, notice.facts, tuple(transfers))
-        deposit = written or books.flows.get(deposit.flow_id) or deposit
+        deposit = written or find_deposit(books.flows, deposit.flow_id) or deposit
     raise TooMuchContention("Other events of the same order came first each time.")
 
 
@@ -113,7 +124,7 @@ def _take(books: Books, known: Deposit, step: Step, now_ms: int, transfers: list
         raise EventRejected("contradiction", detail) from reused
     if not receipt.replayed:
         transfers.append(receipt.transfer)
-    return receipt.flow
+    return receipt.flow if isinstance(receipt.flow, Deposit) else None
 
 
 def _post(books: Books, known: Deposit, step: Step, now_ms: int) -> Receipt:

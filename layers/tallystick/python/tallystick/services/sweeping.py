@@ -1,23 +1,22 @@
-"""Queue again what should have been processed by now: a message was lost, or never sent."""
+"""Queue again what should have been done by now: a message was lost, or never sent."""
 
 from collections.abc import Iterable
 from typing import Final
 
-from tallystick.domain.webhooks import Provider
-from tallystick.services.ports.inbox import Inbox, Queue
+from tallystick.services.ports.agenda import Agenda, Queue
 
-MAX_EVENTS: Final = 500
-"""Events of one provider that one sweep takes on; the next one follows in a minute."""
+MAX_KEYS: Final = 500
+"""Of one list that one sweep takes on; the next one follows in a minute."""
 
 
-def sweep(*, inbox: Inbox, queue: Queue, providers: Iterable[Provider], now_ms: int, grace_ms: int) -> int:
-    """Queue overdue events and give whoever gets them time; answer how many.
+def sweep(*, agenda: Agenda, queue: Queue, names: Iterable[str], now_ms: int, grace_ms: int) -> int:
+    """Queue what is overdue on lists of these names and give whoever gets it time; answer how many.
 
-    An event that is queued twice is processed once, so the message is sent before the time is written.
+    What is queued twice is done once, so the message is sent before the time is written.
     """
     count = 0
-    for provider in providers:
-        overdue = inbox.overdue(provider, now_ms, MAX_EVENTS)
-        queue.send([one.inbox_key for one in overdue])
-        count += sum(inbox.postpone(one, now_ms + grace_ms) for one in overdue)
+    for name in names:
+        overdue = agenda.overdue(name, now_ms, MAX_KEYS)
+        queue.send([one.key for one in overdue])
+        count += sum(agenda.postpone(one, now_ms + grace_ms) for one in overdue)
     return count

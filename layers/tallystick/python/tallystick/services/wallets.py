@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from tallystick.domain.accounts import Account, Status
+from tallystick.domain.accounts import Account, AccountKind, Status
 from tallystick.domain.callers import Caller, Role
 from tallystick.domain.chain import genesis
 from tallystick.domain.errors import (
@@ -71,6 +71,18 @@ def visible(wallets: Wallets, caller: Caller, wallet_id: str, *roles: Role) -> A
     if account is None:
         raise NotFound("wallet")
     caller.require_sight("wallet", account.owner_id, *roles)
+    return account
+
+
+def existing(accounts: Mapping[str, Account], wallet_id: str) -> Account:
+    """Find a wallet among accounts that were read; what holds money for a flow or for the house is none.
+
+    Raises:
+        NotFound: there is none.
+    """
+    account = accounts.get(wallet_id)
+    if account is None or account.kind is not AccountKind.USER:
+        raise NotFound("wallet")
     return account
 
 

@@ -13,17 +13,19 @@ if TYPE_CHECKING:
     from pynamodb.connection import Connection
 
     from tallystick.services.ports.alerts import Alerts
+    from tallystick.services.ports.breakers import Breakers
     from tallystick.services.ports.identity import Identity
     from tallystick.services.ports.statements import Statements
     from tallystick.services.ports.wallets import Wallets
 
 __all__ = [
     "alerts",
+    "breakers",
     "identity",
+    "latencies_ms",
     "ledger",
     "new_wallet_id",
     "now_ms",
-    "ready",
     "region",
     "settings",
     "statements",
@@ -90,13 +92,22 @@ def alerts() -> "Alerts":
     return SnsAlerts(topic_arn, region())
 
 
-def ready() -> dict[str, bool]:
-    """Try each table with one consistent read of an item that is not there."""
-    from tallystick.adapters.dynamo.readiness import answering
+@cache
+def breakers() -> "Breakers":
+    """Connect to the circuit breakers."""
+    from tallystick.adapters.dynamo.breakers import DynamoBreakers
+
+    tables("operations_table")
+    return DynamoBreakers()
+
+
+def latencies_ms() -> dict[str, float | None]:
+    """Try each table with one consistent read of an item that is not there; nothing where that fails."""
+    from tallystick.adapters.dynamo.readiness import latencies_ms as measured
     from tallystick.adapters.dynamo.tables import TABLES
 
     tables(*(f"{name}_table" for name in TABLES))
-    return answering(TABLES)
+    return measured(TABLES)
 
 
 def new_wallet_id() -> str:

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tallystick.domain.errors import NotFound
 from tallystick.domain.webhooks import Provider
 from tallystick.services.deposits import Counter
 from tallystick.services.polling import Poll
-from tallystick.services.processing import Office, Retries
+from tallystick.services.processing import Office, Providers, Retries
 from tallystick.services.receiving import Gate
 from tallystick.services.settling import Books
 from tallystick.settings import ProviderSetting
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from tallystick.adapters.queue import SqsQueue
     from tallystick.services.ports.flows import Flows
     from tallystick.services.ports.inbox import Inbox
+    from tallystick.services.ports.payouts import Payer
     from tallystick.services.ports.providers import Gateway
+
+Speaker = TypeVar("Speaker")
 
 
 @cache
@@ -70,11 +73,31 @@ def gateway(provider: Provider) -> "Gateway":
     """
     from tallystick.adapters.providers.registry import gateway as make
 
+    return _speaking_with(provider, make)
+
+
+@cache
+def payer(provider: Provider) -> "Payer":
+    """Prepare to pay out through a provider.
+
+    Raises:
+        NotFound: the provider is not configured.
+        ProviderRefused: the provider pays nobody out for us.
+    """
+    from tallystick.adapters.providers.registry import payer as make
+
+    return _speaking_with(provider, make)
+
+
+def providers() -> Providers:
+    """Give what speaks with providers."""
+    return Providers(gateway, payer)
+
+
+def _speaking_with(provider: Provider, make: Callable[..., Speaker]) -> Speaker:
+    setting, secrets = provider_setting(provider), _provider_keys()
     (public_url,) = settings().require("public_url")
-    secrets = _provider_keys()
-    return make(
-        provider, provider_setting(provider), lambda: secrets().get(provider, {}), settings().assets, public_url
-    )
+    return make(provider, setting, lambda: secrets().get(provider, {}), settings().assets, public_url)
 
 
 def provider_setting(provider: Provider) -> ProviderSetting:
@@ -124,7 +147,7 @@ def office() -> Office:
     """Connect what processing events needs."""
     chosen = settings()
     retries = Retries([seconds * 1000 for seconds in chosen.webhook_retries_s], grace_ms())
-    return Office(inbox(), books(), alerts(), gateway, retries)
+    return Office(inbox(), books(), alerts(), providers(), retries)
 
 
 def grace_ms() -> int:

@@ -9,12 +9,14 @@ from pynamodb.transactions import TransactWrite
 
 from tallystick.adapters.dynamo import items
 from tallystick.adapters.dynamo.accounts import read_accounts
+from tallystick.adapters.dynamo.audit import put_record
 from tallystick.adapters.dynamo.connection import read_one
-from tallystick.adapters.dynamo.flows import put_next
+from tallystick.adapters.dynamo.flows import put_next, put_references
+from tallystick.adapters.dynamo.quotas import take, used
 from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, TransferItem
 from tallystick.adapters.dynamo.transactions import Cancelled, send
 from tallystick.domain.accounts import Account
-from tallystick.domain.posting import Change, Plan
+from tallystick.domain.posting import Change, Order, Plan
 from tallystick.domain.transfers import Record, Tombstone, reversal_marker
 from tallystick.services.ports.ledger import CommitConflict, CommitRefused
 
@@ -52,9 +54,10 @@ class DynamoBook:
         for entry in plan.entries:
             transaction.save(items.entry_item(entry), condition=EntryItem.account_id.does_not_exist())
         for change in plan.changes:
-            _update_head(transaction, change, plan)
-        if plan.flow is not None:
-            put_next(transaction, plan.flow)
+            _write_head(transaction, change, plan)
+        for account_id, units in plan.held_elsewhere.items():
+            _update_held(transaction, account_id, units)
+        _write_flow(transaction, plan.order)
         _send(transaction)
 
     def void(self, tombstone: Tombstone) -> None:
@@ -72,9 +75,24 @@ def _put_new(transaction: TransactWrite, item: TransferItem) -> None:
     transaction.save(item, condition=TransferItem.transfer_key.does_not_exist(), return_values=ALL_OLD)
 
 
-def _update_head(transaction: TransactWrite, change: Change, plan: Plan) -> None:
+def _write_flow(transaction: TransactWrite, order: Order) -> None:
+    """Write what else belongs to a movement."""
+    if order.flow is not None:
+        put_next(transaction, order.flow)
+        put_references(transaction, order.flow.flow_id, order.references)
+    if order.quota is not None:
+        take(transaction, order.quota)
+    if order.audit is not None:
+        put_record(transaction, order.audit)
+
+
+def _write_head(transaction: TransactWrite, change: Change, plan: Plan) -> None:
     """Write what an account becomes."""
     before, after = change.before, change.after
+    if after.account_id in plan.opened:
+        is_new = AccountItem.account_id.does_not_exist()
+        transaction.save(items.account_item(after), condition=is_new, return_values=ALL_OLD)
+        return
     actions: list[Action] = [
         AccountItem.balance.set(after.balance),
         AccountItem.version.set(after.version),
@@ -83,12 +101,25 @@ def _update_head(transaction: TransactWrite, change: Change, plan: Plan) -> None
     ]
     if after.status is not before.status:
         actions += [AccountItem.status.set(after.status), AccountItem.status_reason.set(str(after.status_reason))]
-    transaction.update(
-        AccountItem(before.account_id),
-        actions=actions,
-        condition=(AccountItem.version == before.version)
+    condition = (
+        (AccountItem.version == before.version)
         & (AccountItem.balance == before.balance)
-        & AccountItem.status.is_in(*sorted(plan.accepted_statuses)),
+        & AccountItem.status.is_in(*sorted(plan.accepted_statuses))
+    )
+    held = plan.order.held.get(after.account_id, 0)
+    if held:
+        actions.append(AccountItem.held.add(held))
+    if held < 0:
+        condition &= AccountItem.held >= -held
+    transaction.update(AccountItem(before.account_id), actions=actions, condition=condition, return_values=ALL_OLD)
+
+
+def _update_held(transaction: TransactWrite, account_id: str, units: int) -> None:
+    """Add to what a wallet shows as on hold, under no version: other movements of the wallet are not in the way."""
+    transaction.update(
+        AccountItem(account_id),
+        actions=[AccountItem.held.add(units)],
+        condition=AccountItem.account_id.exists() & (AccountItem.held >= -units),
         return_values=ALL_OLD,
     )
 
@@ -109,6 +140,9 @@ def _note(refused: CommitRefused, image: dict[str, dict[str, str]]) -> None:
     """Tell by its members what an image is of."""
     if "flow_id" in image:
         refused.flow_changed = True
+        return
+    if "operation_key" in image:
+        refused.used = used(image)
         return
     if "transfer_key" not in image:
         account = items.account(AccountItem.from_raw_data(image))

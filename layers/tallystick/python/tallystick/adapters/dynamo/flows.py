@@ -2,25 +2,34 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Final
+from typing import Any, Final, TypeVar
 
 from pydantic import TypeAdapter
 from pynamodb.connection import Connection
 from pynamodb.constants import ALL_OLD
 from pynamodb.transactions import TransactWrite
 
-from tallystick.adapters.dynamo.connection import is_applied, read_one
+from tallystick.adapters.dynamo.audit import put_record
+from tallystick.adapters.dynamo.connection import is_applied, read_one, troubles
 from tallystick.adapters.dynamo.tables import FlowItem
 from tallystick.adapters.dynamo.transactions import is_written
+from tallystick.domain.audit import AuditRecord
 from tallystick.domain.deposits import Deposit
 from tallystick.domain.errors import InvariantViolated
+from tallystick.domain.flows import Flow
+from tallystick.domain.times import to_rfc3339
+from tallystick.domain.withdrawals import OPEN, Withdrawal
+from tallystick.services.ports.agenda import Overdue
+from tallystick.services.ports.paging import Page
 
-_DEPOSIT: Final = "deposit"
+F = TypeVar("F", Deposit, Withdrawal)
+
+_KINDS: Final[dict[str, type[Flow]]] = {"deposit": Deposit, "withdrawal": Withdrawal}
 
 
 @cache
-def _flows() -> TypeAdapter[Deposit]:
-    return TypeAdapter(Deposit)
+def _shape(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter(_KINDS[kind])
 
 
 class DynamoFlows:
@@ -30,49 +39,114 @@ class DynamoFlows:
         """Take the connection that the table is bound to."""
         self._connection = connection
 
-    def create(self, flow: Deposit) -> Deposit:
+    def create(self, flow: F) -> F:
         """Put a flow unless its id is taken."""
         if is_applied(lambda: _item(flow).save(condition=FlowItem.flow_id.does_not_exist())):
             return flow
-        return self._standing(flow.flow_id)
+        standing = self.get(flow.flow_id)
+        if not isinstance(standing, type(flow)):
+            raise InvariantViolated(f"{flow.flow_id} was there and is gone, though flows are never deleted")
+        return standing
 
-    def get(self, flow_id: str) -> Deposit | None:
+    def get(self, flow_id: str) -> Flow | None:
         """Read a flow consistently."""
         item = read_one(FlowItem, flow_id)
-        return None if item is None or item.flow is None else _flows().validate_json(item.flow)
+        return None if item is None or item.flow is None else _flow(item)
 
     def find(self, reference: str) -> str | None:
         """Read consistently what a reference leads to."""
         item = read_one(FlowItem, reference)
         return None if item is None else item.refers_to
 
-    def save(self, flow: Deposit, references: Sequence[str] = ()) -> bool:
-        """Write the next version and its references in one transaction."""
+    def save(self, flow: Flow, references: Sequence[str] = (), audit: AuditRecord | None = None) -> bool:
+        """Write the next version, its references and the audit's record in one transaction."""
         transaction = TransactWrite(connection=self._connection)
         put_next(transaction, flow)
-        for reference in references:
-            unclaimed = FlowItem.flow_id.does_not_exist() | (FlowItem.refers_to == flow.flow_id)
-            transaction.save(FlowItem(reference, refers_to=flow.flow_id), condition=unclaimed)
+        put_references(transaction, flow.flow_id, references)
+        if audit is not None:
+            put_record(transaction, audit)
         return is_written(transaction)
 
-    def _standing(self, flow_id: str) -> Deposit:
-        flow = self.get(flow_id)
-        if flow is None:
-            raise InvariantViolated(f"{flow_id} was there and is gone, though flows are never deleted")
-        return flow
+    def overdue(self, state: str, now_ms: int, limit: int) -> list[Overdue]:
+        """Ask the index."""
+        with troubles():
+            found = FlowItem.open_index.query(state, FlowItem.due_at_ms < now_ms, limit=limit)
+            return [Overdue(item.flow_id, item.due_at_ms) for item in found]
+
+    def postpone(self, overdue: Overdue, due_at_ms: int) -> bool:
+        """Set the time by which somebody should have looked, if it is still what the index saw."""
+        item, unchanged = FlowItem(overdue.key), FlowItem.due_at_ms == overdue.due_at_ms
+        return is_applied(lambda: item.update(actions=[FlowItem.due_at_ms.set(due_at_ms)], condition=unchanged))
+
+    def in_state(self, state: str, limit: int, after: str | None) -> Page[Withdrawal]:
+        """Ask the index for ids, then read the flows themselves consistently."""
+        due_at_ms, _, flow_id = (after or "").partition("#")
+        start = {"open": {"S": state}, "due_at_ms": {"N": due_at_ms}, "flow_id": {"S": flow_id}} if after else None
+        with troubles():
+            query = FlowItem.open_index.query(state, limit=limit + 1, page_size=limit + 1, last_evaluated_key=start)
+            found = list(query)
+        following = [f"{item.due_at_ms}#{item.flow_id}" for item in found[limit - 1 : limit]]
+        listed = _withdrawals([item.flow_id for item in found[:limit]])
+        return Page([flow for flow in listed if flow.state == state], following[0] if len(found) > limit else None)
+
+    def owned_by(self, owner_id: str, limit: int, after: str | None) -> Page[Withdrawal]:
+        """Ask the index for ids, newest first, then read the flows themselves consistently."""
+        created_at, _, flow_id = (after or "").partition("#")
+        start = {"owner_id": {"S": owner_id}, "created_at": {"S": created_at}, "flow_id": {"S": flow_id}}
+        with troubles():
+            query = FlowItem.owner_index.query(
+                owner_id,
+                scan_index_forward=False,
+                limit=limit + 1,
+                page_size=limit + 1,
+                last_evaluated_key=start if after else None,
+            )
+            found = list(query)
+        following = [f"{item.created_at}#{item.flow_id}" for item in found[limit - 1 : limit]]
+        listed = _withdrawals([item.flow_id for item in found[:limit]])
+        return Page(listed, following[0] if len(found) > limit else None)
 
 
-def put_next(transaction: TransactWrite, flow: Deposit) -> None:
-    """Write a flow's next version as a part of a transaction, which fails when another change came first."""
-    transaction.save(_item(flow), condition=FlowItem.version == flow.version - 1, return_values=ALL_OLD)
+def put_next(transaction: TransactWrite, flow: Flow) -> None:
+    """Write a flow, or its next version, as a part of a transaction, which fails when another change came first."""
+    is_next = FlowItem.version == flow.version - 1 if flow.version else FlowItem.flow_id.does_not_exist()
+    transaction.save(_item(flow), condition=is_next, return_values=ALL_OLD)
 
 
-def _item(flow: Deposit) -> FlowItem:
-    return FlowItem(
+def put_references(transaction: TransactWrite, flow_id: str, references: Sequence[str]) -> None:
+    """Write names that lead to a flow; the transaction fails when one of them leads to another."""
+    for reference in references:
+        unclaimed = FlowItem.flow_id.does_not_exist() | (FlowItem.refers_to == flow_id)
+        transaction.save(FlowItem(reference, refers_to=flow_id), condition=unclaimed, return_values=ALL_OLD)
+
+
+def _item(flow: Flow) -> FlowItem:
+    kind = "deposit" if isinstance(flow, Deposit) else "withdrawal"
+    item = FlowItem(
         flow_id=flow.flow_id,
-        kind=_DEPOSIT,
+        kind=kind,
         version=flow.version,
         owner_id=flow.owner_id,
-        state=flow.state(flow.created_at_ms),
-        flow=_flows().dump_json(flow, exclude_defaults=True).decode(),
+        flow=_shape(kind).dump_json(flow, exclude_defaults=True).decode(),
     )
+    if isinstance(flow, Deposit):
+        item.state = flow.state(flow.created_at_ms)
+        return item
+    item.state = flow.state
+    item.created_at = to_rfc3339(flow.created_at_ms)
+    if flow.state in OPEN:
+        item.open, item.due_at_ms = flow.state, flow.not_before_ms
+    return item
+
+
+def _flow(item: FlowItem) -> Flow:
+    flow: Flow = _shape(item.kind).validate_json(item.flow)
+    return flow
+
+
+def _withdrawals(flow_ids: Sequence[str]) -> list[Withdrawal]:
+    """Read several consistently, in this order."""
+    with troubles():
+        items = FlowItem.batch_get(flow_ids, consistent_read=True) if flow_ids else ()
+        stored = {item.flow_id: _flow(item) for item in items}
+    return [flow for flow in map(stored.get, flow_ids) if isinstance(flow, Withdrawal)]

@@ -7,15 +7,15 @@ from pynamodb.connection import Connection
 from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
+from tallystick.adapters.dynamo.audit import put_record
 from tallystick.adapters.dynamo.connection import is_applied, read_one, troubles
-from tallystick.adapters.dynamo.tables import AuditItem, InboxItem
+from tallystick.adapters.dynamo.tables import InboxItem
 from tallystick.adapters.dynamo.transactions import is_written
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.inbox import EventState, InboxEvent
-from tallystick.domain.times import to_rfc3339
 from tallystick.domain.webhooks import Provider
-from tallystick.services.ports.inbox import Overdue
+from tallystick.services.ports.agenda import Overdue
 from tallystick.services.ports.paging import Page
 
 DEAD: Final = "dead"
@@ -49,18 +49,18 @@ class DynamoInbox:
             return is_applied(lambda: item.update(actions=_changes(event), condition=unchanged))
         transaction = TransactWrite(connection=self._connection)
         transaction.update(item, actions=_changes(event), condition=unchanged)
-        transaction.save(_audit_item(audit), condition=AuditItem.subject.does_not_exist())
+        put_record(transaction, audit)
         return is_written(transaction)
 
-    def overdue(self, provider: Provider, now_ms: int, limit: int) -> list[Overdue]:
+    def overdue(self, name: str, now_ms: int, limit: int) -> list[Overdue]:
         """Ask the index."""
         with troubles():
-            found = InboxItem.due_index.query(provider, InboxItem.due_at_ms < now_ms, limit=limit)
+            found = InboxItem.due_index.query(name, InboxItem.due_at_ms < now_ms, limit=limit)
             return [Overdue(item.inbox_key, item.due_at_ms) for item in found]
 
     def postpone(self, overdue: Overdue, due_at_ms: int) -> bool:
         """Set the time by which something should have been done, if it is still what the index saw."""
-        item = InboxItem(overdue.inbox_key)
+        item = InboxItem(overdue.key)
         unchanged = InboxItem.open.exists() & (InboxItem.due_at_ms == overdue.due_at_ms)
         return is_applied(lambda: item.update(actions=[InboxItem.due_at_ms.set(due_at_ms)], condition=unchanged))
 
@@ -150,19 +150,6 @@ def _event(item: InboxItem) -> InboxEvent:
         transfers=tuple(item.transfers or ()),
         dead_at_ms=item.dead_at_ms,
         notes=item.notes,
-    )
-
-
-def _audit_item(record: AuditRecord) -> AuditItem:
-    at = to_rfc3339(record.at_ms)
-    return AuditItem(
-        subject=record.subject,
-        action_key=f"{at}#{record.action}",
-        action=record.action,
-        actor_id=record.actor_id,
-        at=at,
-        source_ip=record.source_ip,
-        details=dict(record.details),
     )
 
 

@@ -1,5 +1,6 @@
-"""Find out whether the tables answer."""
+"""Find out whether the tables answer, and how fast."""
 
+import time
 from collections.abc import Iterable
 
 from pynamodb.exceptions import DoesNotExist, PynamoDBException
@@ -8,17 +9,18 @@ from pynamodb.models import Model
 from tallystick.adapters.dynamo.tables import MODELS
 
 
-def answering(tables: Iterable[str]) -> dict[str, bool]:
-    """Read an item that is not there from each table; false where that fails."""
-    return {name: _answers(MODELS[name]) for name in tables}
+def latencies_ms(tables: Iterable[str]) -> dict[str, float | None]:
+    """Read an item that is not there from each table, and say how long that took; nothing where it failed."""
+    return {name: _latency_ms(MODELS[name]) for name in tables}
 
 
-def _answers(model: type[Model]) -> bool:
+def _latency_ms(model: type[Model]) -> float | None:
+    started = time.perf_counter()
     range_key = "ready" if model._range_keyname else None  # noqa: SLF001 (PynamoDB has no public name for it)
     try:
         model.get("ready", range_key, consistent_read=True)
     except DoesNotExist:
-        return True
+        pass
     except PynamoDBException:
-        return False
-    return True
+        return None
+    return round((time.perf_counter() - started) * 1000, 1)

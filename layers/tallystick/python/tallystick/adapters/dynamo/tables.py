@@ -135,8 +135,39 @@ class TransferItem(Model):
     metadata = JSONAttribute(null=True)
 
 
+class OpenIndex(GlobalSecondaryIndex["FlowItem"]):
+    """Find flows that are not at their end by their state, and by the time when somebody should have looked at them."""
+
+    class Meta:
+        """Name the index."""
+
+        index_name = "open-index"
+        projection = KeysOnlyProjection()
+
+    open = UnicodeAttribute(hash_key=True)
+    due_at_ms = IntegerAttribute(range_key=True)
+    flow_id = UnicodeAttribute()
+
+
+class FlowOwnerIndex(GlobalSecondaryIndex["FlowItem"]):
+    """Find an owner's flows; those without `created_at` are not listed."""
+
+    class Meta:
+        """Name the index."""
+
+        index_name = "owner-index"
+        projection = KeysOnlyProjection()
+
+    owner_id = UnicodeAttribute(hash_key=True)
+    created_at = UnicodeAttribute(range_key=True)
+    flow_id = UnicodeAttribute()
+
+
 class FlowItem(Model):
-    """Hold a flow as JSON beside what is asked of it, or (with `refers_to` alone) a name that others have for one."""
+    """Hold a flow as JSON beside what is asked of it, or (with `refers_to` alone) a name that others have for one.
+
+    `open` is its state while it is in that index.
+    """
 
     class Meta:
         """Is bound by `bind`."""
@@ -150,6 +181,11 @@ class FlowItem(Model):
     state = UnicodeAttribute(null=True)
     flow = UnicodeAttribute(null=True)
     refers_to = UnicodeAttribute(null=True)
+    created_at = UnicodeAttribute(null=True)
+    open = UnicodeAttribute(null=True)
+    due_at_ms = IntegerAttribute(null=True)
+    open_index = OpenIndex()
+    owner_index = FlowOwnerIndex()
 
 
 class DueIndex(GlobalSecondaryIndex["InboxItem"]):
@@ -233,7 +269,11 @@ class AuditItem(Model):
 
 
 class OperationItem(Model):
-    """Hold what the system needs to remember of its own work, such as how far it has read a provider's list."""
+    """Hold what the system needs to remember of its own work.
+
+    A `cursor` says how far a provider's list was read, `units` and `count` what was used of a quota, and a circuit
+    breaker has its `state`, `failures` and the time until which it stays as it is.
+    """
 
     class Meta:
         """Is bound by `bind`."""
@@ -242,6 +282,13 @@ class OperationItem(Model):
 
     operation_key = UnicodeAttribute(hash_key=True)
     cursor = UnicodeAttribute(null=True)
+    units = IntegerAttribute(null=True)
+    count_of_period = IntegerAttribute(null=True, attr_name="count")
+    state = UnicodeAttribute(null=True)
+    failures = IntegerAttribute(null=True)
+    until_ms = IntegerAttribute(null=True)
+    version = IntegerAttribute(null=True)
+    expires_at_s = IntegerAttribute(null=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
+from tallystick.domain.errors import ProviderRefused
 from tallystick.domain.money import Asset
 from tallystick.domain.webhooks import Provider
+from tallystick.services.ports.payouts import Payer
 from tallystick.services.ports.providers import Gateway, Seal
 from tallystick.settings import ProviderSetting
 
@@ -74,3 +76,39 @@ def _gateway_class(
             from tallystick.adapters.providers.truelayer.gateway import TrueLayerGateway
 
             return TrueLayerGateway
+
+
+def payer(
+    provider: Provider, setting: ProviderSetting, secrets: Secrets, assets: Mapping[str, Asset], public_url: str
+) -> Payer:
+    """Make what pays out through a provider.
+
+    Raises:
+        ProviderRefused: it pays nobody out for us.
+    """
+    return _payer_class(provider)(setting, secrets, assets, public_url)
+
+
+def _payer_class(
+    provider: Provider,
+) -> Callable[[ProviderSetting, Secrets, Mapping[str, Asset], str], Payer]:
+    match provider:
+        case Provider.MOONPAY | Provider.RAMP:
+            detail = f"{provider} pays nobody out for us: who sells crypto does so in its own widget."
+            raise ProviderRefused(detail, provider=provider)
+        case Provider.PAYSTACK:
+            from tallystick.adapters.providers.paystack.payouts import PaystackPayouts
+
+            return PaystackPayouts
+        case Provider.STELLAR:
+            from tallystick.adapters.providers.stellar.payouts import StellarPayouts
+
+            return StellarPayouts
+        case Provider.STRIPE:
+            from tallystick.adapters.providers.stripe.payouts import StripePayouts
+
+            return StripePayouts
+        case Provider.TRUELAYER:
+            from tallystick.adapters.providers.truelayer.payouts import TrueLayerPayouts
+
+            return TrueLayerPayouts

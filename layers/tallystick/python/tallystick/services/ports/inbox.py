@@ -1,21 +1,11 @@
 """What taking, processing and redriving events needs."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.inbox import InboxEvent
-from tallystick.domain.webhooks import Provider
+from tallystick.services.ports.agenda import Overdue
 from tallystick.services.ports.paging import Page
-
-
-@dataclass(frozen=True, slots=True)
-class Overdue:
-    """Name an event about which nothing was done in time, as an index saw it."""
-
-    inbox_key: str
-    due_at_ms: int
 
 
 class Inbox(Protocol):
@@ -30,21 +20,14 @@ class Inbox(Protocol):
     def save(self, event: InboxEvent, audit: AuditRecord | None = None) -> bool:
         """Write an event's next version, with a record of who did it, or nothing when another change came first."""
 
-    def overdue(self, provider: Provider, now_ms: int, limit: int) -> list[Overdue]:
-        """Ask an index for open events that are overdue, oldest first; it may lag."""
+    def overdue(self, name: str, now_ms: int, limit: int) -> list[Overdue]:
+        """Ask an index for open events of a provider that are overdue, oldest first; it may lag."""
 
     def postpone(self, overdue: Overdue, due_at_ms: int) -> bool:
         """Give an overdue event more time, unless something was done about it meanwhile."""
 
     def dead(self, limit: int, after: str | None) -> Page[InboxEvent]:
         """List dead letters, newest first; one that just died may be missing for a moment."""
-
-
-class Queue(Protocol):
-    """Hand events to whoever processes them, at least once."""
-
-    def send(self, inbox_keys: Sequence[str]) -> None:
-        """Queue events."""
 
 
 class Cursors(Protocol):

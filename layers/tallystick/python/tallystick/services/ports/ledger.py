@@ -5,6 +5,7 @@ from typing import Protocol
 
 from tallystick.domain.accounts import Account
 from tallystick.domain.posting import Plan
+from tallystick.domain.quotas import Used
 from tallystick.domain.transfers import Record, Tombstone
 
 
@@ -18,18 +19,24 @@ class CommitRefused(Exception):
         reversed_by: str | None = None,
         *,
         flow_changed: bool = False,
+        used: Used | None = None,
     ) -> None:
-        """Take the record under the key, accounts that had changed, the reversal from before, and if a flow did."""
+        """Take the record under the key, accounts that had changed, the reversal from before, and if a flow did.
+
+        `used` is how much of the quota is used up, when that is what stands in the way.
+        """
         super().__init__("commit refused")
         self.record = record
         self.accounts = accounts or {}
         self.reversed_by = reversed_by
         self.flow_changed = flow_changed
+        self.used = used
 
     @property
     def is_final(self) -> bool:
         """Tell whether the same plan made anew could not be written either."""
-        return self.record is not None or self.reversed_by is not None or self.flow_changed
+        used_up = self.used is not None and not self.accounts
+        return self.record is not None or self.reversed_by is not None or self.flow_changed or used_up
 
 
 class CommitConflict(Exception):
@@ -52,7 +59,8 @@ class Book(Protocol):
         """Write a plan in one transaction.
 
         Raises:
-            CommitRefused: the key is taken, an account or the flow changed, or the transfer was reversed before.
+            CommitRefused: the key is taken, an account or the flow changed, the transfer was reversed before, or the
+                quota is used up.
             CommitConflict: another transaction was in the way.
         """
 

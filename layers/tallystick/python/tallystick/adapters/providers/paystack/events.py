@@ -1,8 +1,10 @@
-"""Read Paystack's objects, in events and in answers; they are told in hundredths."""
+"""Read Paystack's objects, in events and in answers."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from tallystick.adapters.providers.paystack.amounts import amount_of
+from tallystick.adapters.providers.paystack.reports import Transfer
 from tallystick.adapters.providers.reading import (
     Currency,
     Digits,
@@ -16,10 +18,8 @@ from tallystick.adapters.providers.reading import (
     understand,
     unreadable,
 )
-from tallystick.domain.money import Amount, from_minor
 from tallystick.domain.webhooks import Environment, Fact, Failed, Notice, Paid, Pending, TakenBack
 
-DECIMALS: Final = 2
 _FAILED: Final = frozenset({"abandoned", "failed", "reversed"})
 
 
@@ -41,7 +41,7 @@ class Charge(Document):
         """Say that it was paid; fees that were put on top of what was ordered do not come to us."""
         on_top = self.fees is not None and self.amount - self.fees == self.requested_amount
         units = self.requested_amount if on_top and self.requested_amount is not None else self.amount
-        return Paid(str(self.id), _amount(units, self.currency))
+        return Paid(str(self.id), amount_of(units, self.currency))
 
     def failed(self) -> Fact:
         """Say why it failed."""
@@ -81,7 +81,7 @@ class RefundNow(Document):
         """Say whether the money was taken."""
         if self.status not in {"processed", "failed"}:
             return None
-        return TakenBack(claim_id, "refund", _amount(self.amount, self.currency), undone=self.status == "failed")
+        return TakenBack(claim_id, "refund", amount_of(self.amount, self.currency), undone=self.status == "failed")
 
 
 class _Disputed(Document):
@@ -104,7 +104,7 @@ class Dispute(Document):
             return None
         if self.refund_amount is None:
             raise unreadable("data.refund_amount: a dispute that was accepted has one")
-        return TakenBack(str(self.id), "chargeback", _amount(self.refund_amount, self.currency))
+        return TakenBack(str(self.id), "chargeback", amount_of(self.refund_amount, self.currency))
 
 
 class _Event(Document):
@@ -113,7 +113,7 @@ class _Event(Document):
 
 
 def read_event(body: bytes) -> Notice:
-    """Read an event; those about other things say nothing about an order.
+    """Read an event; those about other things say nothing about an order or a payout.
 
     Raises:
         EventRejected: it is not what Paystack documents.
@@ -151,7 +151,7 @@ def _refund(event: str, data: Mapping[str, Any]) -> Notice:
         if undone:
             return Notice(event, environment=refund.domain)
         raise unreadable("data: a refund that was processed has an amount and a reference")
-    taken = TakenBack(refund.claim_id, "refund", _amount(refund.amount, refund.currency), undone=undone)
+    taken = TakenBack(refund.claim_id, "refund", amount_of(refund.amount, refund.currency), undone=undone)
     return Notice(
         event,
         _references(refund.transaction_reference),
@@ -173,8 +173,15 @@ def _dispute(event: str, data: Mapping[str, Any]) -> Notice:
     )
 
 
-def _amount(units: int, currency: str) -> Amount:
-    return Amount(from_minor(units, DECIMALS), currency)
+def _transfer(event: str, data: Mapping[str, Any]) -> Notice:
+    transfer = understand(Transfer, data)
+    return Notice(
+        event,
+        transfer.references,
+        environment=transfer.domain,
+        occurred_at_ms=transfer.updated_at,
+        payout=transfer.report(),
+    )
 
 
 _READERS: Final[Mapping[str, Callable[[str, Mapping[str, Any]], Notice]]] = {
@@ -183,4 +190,7 @@ _READERS: Final[Mapping[str, Callable[[str, Mapping[str, Any]], Notice]]] = {
     "refund.processed": _refund,
     "refund.failed": _refund,
     "charge.dispute.resolve": _dispute,
+    "transfer.success": _transfer,
+    "transfer.failed": _transfer,
+    "transfer.reversed": _transfer,
 }

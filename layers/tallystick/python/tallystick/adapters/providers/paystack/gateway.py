@@ -8,8 +8,8 @@ from typing import Final
 
 from tallystick.adapters.providers.base import ProviderGateway
 from tallystick.adapters.providers.http import Reply
+from tallystick.adapters.providers.paystack.amounts import DECIMALS
 from tallystick.adapters.providers.paystack.events import (
-    DECIMALS,
     Charge,
     Dispute,
     RefundNow,

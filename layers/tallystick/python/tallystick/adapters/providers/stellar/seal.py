@@ -3,21 +3,16 @@
 https://github.com/stellar/stellar-protocol/blob/master/ecosystem/sep-0024.md
 """
 
-import base64
-import binascii
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tallystick.adapters.providers import members, timed, wire
+from tallystick.adapters.providers.stellar import strkey
 from tallystick.adapters.providers.whole import WholeBody
 from tallystick.domain.webhooks import Delivery, Forged
-
-_ACCOUNT: Final = b"\x30"
-"""The version byte of a public key: it makes the text begin with G."""
 
 
 class StellarSeal(WholeBody):
@@ -42,18 +37,8 @@ class StellarSeal(WholeBody):
 
 @lru_cache(maxsize=8)
 def _public_key(account: str) -> Ed25519PublicKey | None:
-    """Decode a strkey: a version byte, the key, and a checksum over both (SEP-23)."""
-    try:
-        decoded = base64.b32decode(wire.octets(account))
-    except ValueError:
-        return None
-    signed, checksum = decoded[:-2], decoded[-2:]
-    if binascii.crc_hqx(signed, 0).to_bytes(2, "little") != checksum or signed[:1] != _ACCOUNT:
-        return None
-    try:
-        return Ed25519PublicKey.from_public_bytes(signed[1:])
-    except ValueError:
-        return None
+    key = strkey.public_key(account)
+    return Ed25519PublicKey.from_public_bytes(key) if key else None
 
 
 def _signed(key: Ed25519PublicKey, signature: bytes, text: bytes) -> bool:

@@ -6,22 +6,12 @@ from typing import Any, Final
 from pydantic import Field
 
 from tallystick.adapters.providers.reading import Currency, Document, Id, Metadata, Name, Units, read, understand
-from tallystick.domain.money import Amount, from_minor
+from tallystick.adapters.providers.stripe.amounts import amount_of
+from tallystick.adapters.providers.stripe.reports import Payout
 from tallystick.domain.webhooks import Environment, Fact, Failed, Notice, Paid, Pending, TakenBack
 
-_ZERO_DECIMALS: Final = frozenset(
-    {"BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"}
-)
-_THREE_DECIMALS: Final = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
 _TAKEN: Final = frozenset({"pending", "succeeded"})
 _UNDONE: Final = frozenset({"failed", "canceled"})
-
-
-def decimals(currency: str) -> int:
-    """Tell how many decimals amounts have (docs.stripe.com/currencies); ISK and UGX are written with two, always 00."""
-    if currency in _ZERO_DECIMALS:
-        return 0
-    return 3 if currency in _THREE_DECIMALS else 2
 
 
 class _PaymentError(Document):
@@ -43,7 +33,7 @@ class PaymentIntent(Document):
     def paid(self) -> Fact:
         """Say that it was paid, in part perhaps."""
         received = self.amount if self.amount_received is None else self.amount_received
-        return Paid(self.id, _amount(received, self.currency))
+        return Paid(self.id, amount_of(received, self.currency))
 
     def pending(self) -> Fact:
         """Say that it goes on."""
@@ -75,7 +65,7 @@ class Refund(Document):
         """Say whether the money was taken; one that waits for the customer has taken none."""
         if self.status not in _TAKEN | _UNDONE:
             return None
-        amount, undone = _amount(self.amount, self.currency), self.status in _UNDONE
+        amount, undone = amount_of(self.amount, self.currency), self.status in _UNDONE
         return TakenBack(self.id, "refund", amount, undone, self.payment_intent)
 
 
@@ -104,7 +94,7 @@ class Dispute(Document):
     def _taken(self, *, undone: bool) -> Fact | None:
         if self.status.startswith("warning_"):
             return None
-        return TakenBack(self.id, "chargeback", _amount(self.amount, self.currency), undone, self.payment_intent)
+        return TakenBack(self.id, "chargeback", amount_of(self.amount, self.currency), undone, self.payment_intent)
 
 
 class _Charge(Document):
@@ -131,17 +121,23 @@ _PAYMENT_FACTS: Final[Mapping[str, Callable[[PaymentIntent], Fact]]] = {
     "payment_intent.canceled": PaymentIntent.failed,
 }
 _REFUND_EVENTS: Final = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
+_PAYOUT_EVENTS: Final = frozenset(
+    {"payout.created", "payout.updated", "payout.paid", "payout.failed", "payout.canceled"}
+)
 
 
 def read_event(body: bytes) -> Notice:
-    """Read an event; those about other things say nothing about an order.
+    """Read an event; those about other things say nothing about an order or a payout.
 
     Raises:
         EventRejected: it is not what Stripe documents.
     """
     event = read(_Event, body)
-    references, facts, details = _told(event.type, event.data.object)
     environment: Environment = "live" if event.livemode else "test"
+    if event.type in _PAYOUT_EVENTS:
+        payout = understand(Payout, event.data.object)
+        return Notice(event.type, payout.references, environment=environment, payout=payout.report())
+    references, facts, details = _told(event.type, event.data.object)
     return Notice(
         event.type,
         references,
@@ -177,7 +173,3 @@ def _about(payment: str | None, fact: Fact | None, order: tuple[str, ...] = (), 
         return (), (), {}
     facts = () if fact is None else (fact,)
     return (*order, f"stripe:{payment}"), facts, {"payment_intent": payment, **details}
-
-
-def _amount(units: int, currency: str) -> Amount:
-    return Amount(from_minor(units, decimals(currency)), currency)

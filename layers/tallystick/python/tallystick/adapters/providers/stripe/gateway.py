@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 from tallystick.adapters.providers.base import ProviderGateway
 from tallystick.adapters.providers.reading import D, Document, Id, Text, confirmed, not_confirmed
-from tallystick.adapters.providers.stripe.events import Dispute, PaymentIntent, Refund, decimals, read_event
+from tallystick.adapters.providers.stripe.amounts import decimals
+from tallystick.adapters.providers.stripe.events import Dispute, PaymentIntent, Refund, read_event
 from tallystick.domain.deposits import Deposit
 from tallystick.domain.webhooks import EventRejected, Fact, Notice, Provider
 from tallystick.services.ports.providers import Checkout

@@ -1,4 +1,4 @@
-"""Read TrueLayer's objects: its events name a payment or refund, its answers say how much."""
+"""Read TrueLayer's objects: its events name a payment, refund or payout, its answers say how much."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -14,9 +14,13 @@ from tallystick.adapters.providers.reading import (
     unreadable,
 )
 from tallystick.domain.money import Amount, from_minor
+from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.webhooks import EventRejected, Fact, Failed, Notice, Paid, Pending, TakenBack
+from tallystick.domain.withdrawals import PREFIX
 
 DECIMALS: Final = 2
+_FAILED: Final = "failed"
+"""Stands for a reason that is not told."""
 
 
 class Payment(Document):
@@ -32,7 +36,7 @@ class Payment(Document):
         """Say how it stands."""
         if self.status == "settled":
             return Paid(self.id, _amount(self.amount_in_minor, self.currency))
-        return Failed(self.failure_reason or "failed") if self.status == "failed" else Pending()
+        return Failed(self.failure_reason or _FAILED) if self.status == "failed" else Pending()
 
 
 class Refund(Document):
@@ -51,12 +55,39 @@ class Refund(Document):
         return TakenBack(self.id, "refund", amount, self.status == "failed", payment_id)
 
 
+class Payout(Document):
+    """Describe a payout; one that a bank sent back may stay executed, and then only an event tells of it."""
+
+    id: Id
+    status: Name
+    amount_in_minor: Units
+    currency: Currency
+    failure_reason: Name | None = None
+
+    def report(self) -> Report:
+        """Say how it stands; a status that TrueLayer does not document proves nothing."""
+        outcome = _PAYOUTS.get(self.status, Outcome.UNCLEAR)
+        amount = _amount(self.amount_in_minor, self.currency)
+        return Report(outcome, self.id, amount, _reason(outcome, self.failure_reason))
+
+
+class _Metadata(Metadata):
+    withdrawal_id: Id | None = None
+
+    @property
+    def withdrawals(self) -> tuple[str, ...]:
+        """Name the withdrawal, if it is one of ours."""
+        found = self.withdrawal_id
+        return (found,) if found and found.startswith(PREFIX) else ()
+
+
 class _Event(Document):
     type: Name
     payment_id: Id | None = None
     refund_id: Id | None = None
+    payout_id: Id | None = None
     failure_reason: Name | None = None
-    metadata: Metadata | None = None
+    metadata: _Metadata | None = None
 
 
 def read_event(body: bytes) -> Notice:
@@ -70,12 +101,14 @@ def read_event(body: bytes) -> Notice:
         raise EventRejected("unknown-order", "Somebody paid into the merchant account without an order.")
     if event.type in _REFUND_EVENTS:
         return _refund(event)
+    if event.type in _PAYOUT_EVENTS:
+        return _payout(event)
     return _payment(event) if event.type in _PAYMENT_FACTS else Notice(event.type)
 
 
 def _payment(event: _Event) -> Notice:
     payment_id = _present(event.payment_id, "payment_id")
-    metadata = event.metadata or Metadata()
+    metadata = event.metadata or _Metadata()
     fact = _PAYMENT_FACTS[event.type](event)
     return Notice(
         event.type,
@@ -96,6 +129,21 @@ def _refund(event: _Event) -> Notice:
     )
 
 
+def _payout(event: _Event) -> Notice:
+    payout_id = _present(event.payout_id, "payout_id")
+    metadata = event.metadata or _Metadata()
+    outcome = _PAYOUT_EVENTS[event.type]
+    return Notice(
+        event.type,
+        (*metadata.withdrawals, f"truelayer:{payout_id}"),
+        payout=Report(outcome, payout_id, reason=_reason(outcome, event.failure_reason)),
+    )
+
+
+def _reason(outcome: Outcome, told: str | None) -> str | None:
+    return told or _FAILED if outcome is Outcome.FAILED else None
+
+
 def _present(value: str | None, name: str) -> str:
     if value is None:
         raise unreadable(f"{name}: an event of this type has one")
@@ -107,10 +155,17 @@ def _amount(units: int, currency: str) -> Amount:
 
 
 _REFUND_EVENTS: Final = frozenset({"refund_executed", "refund_failed"})
+_PAYOUTS: Final = {
+    "pending": Outcome.PENDING,
+    "authorized": Outcome.PENDING,
+    "executed": Outcome.PAID,
+    "failed": Outcome.FAILED,
+}
+_PAYOUT_EVENTS: Final = {"payout_executed": Outcome.PAID, "payout_failed": Outcome.FAILED}
 _PAYMENT_FACTS: Final[Mapping[str, Callable[[_Event], Fact | None]]] = {
     "payment_authorized": lambda _event: Pending(),
     "payment_executed": lambda _event: Pending(),
-    "payment_failed": lambda event: Failed(event.failure_reason or "failed"),
+    "payment_failed": lambda event: Failed(event.failure_reason or _FAILED),
     "payment_settled": lambda _event: None,
 }
 """What an event says by itself; that a payment was settled it says without the amount."""
