@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from cli.local.sandbox.messages import Answer, Request, Thing
 from cli.webhooks.keys import stellar_account
+
+if TYPE_CHECKING:
+    from cli.local.sandbox.stellar_ledger import Sent
 
 ANCHOR: Final = "GDCZLB6B2LVDWMBOTGBMRWS6ZWB5CZ2QDBH3A5HLJBGEQ3XGSXZ2DTJH"
 """Issues the USDC of `cdk.json`."""
@@ -35,14 +38,12 @@ class Stellar:
         names = {"payouts": "1000000.0000000", "customer": "0.0000000"}
         accounts = [_account(stellar_account(name), usdc) for name, usdc in names.items()]
         self.things: dict[str, Thing] = {account["id"]: account for account in accounts}
-        self._waiting: dict[str, str] = {}
+        self._waiting: dict[str, Sent] = {}
 
     def answer(self, request: Request) -> Answer:
         """Carry a call out."""
-        if self._waiting and not self.things.get("held", {}).get("on"):
-            for envelope in self._waiting.values():
-                self._include(envelope)
-            self._waiting.clear()
+        if not self._is_held:
+            self._let_in()
         return self._submit(request.form.get("tx", "")) if request.method == "POST" else self._read(request)
 
     def _read(self, request: Request) -> Answer:
@@ -63,7 +64,7 @@ class Stellar:
         return _MISSING
 
     def _submit(self, envelope: str) -> Answer:
-        """Take a transaction; one that is known is answered as it was before."""
+        """Take a transaction; one that is in a ledger is answered as it was before."""
         # Imported here: it takes over a second, and most tests send none.
         from cli.local.sandbox.stellar_ledger import Sent, Unreadable
 
@@ -71,28 +72,27 @@ class Stellar:
             sent = Sent(envelope, NETWORK)
         except Unreadable:
             return _MALFORMED
-        if self.things.get("held", {}).get("on") and sent.objection(self.things, self._closed_at) is None:
-            self._waiting[sent.digest] = envelope
-            return _TIMEOUT
-        known = self._of_transaction(sent.digest)
-        code = None if known else self._include(envelope)
-        if code is not None:
-            return _failed({"transaction": code}, envelope)
+        if not self._of_transaction(sent.digest):
+            if objection := sent.objection(self.things, self._closed_at):
+                return _failed({"transaction": objection}, envelope)
+            self._waiting[sent.digest] = sent
+            if self._is_held:
+                return _TIMEOUT
+            self._let_in()
         transaction = self._of_transaction(sent.digest)[0]["transaction"]
-        if not transaction["successful"]:
-            return _failed(transaction["result_codes"], envelope)
-        return Answer(200, transaction)
+        return Answer(200, transaction) if transaction["successful"] else _failed(transaction["result_codes"], envelope)
 
-    def _include(self, envelope: str) -> str | None:
-        """Put a transaction into the newest ledger, or say why it cannot come there."""
-        from cli.local.sandbox.stellar_ledger import Sent
+    def _let_in(self) -> None:
+        """Put what waits into the newest ledger, where that takes it."""
+        for sent in self._waiting.values():
+            if not sent.objection(self.things, self._closed_at):
+                number = max((int(thing["paging_token"]) for thing in self._records()), default=2**32) + 4096
+                self.things[str(number)] = sent.applied(self.things, number, self._closed_at)
+        self._waiting.clear()
 
-        sent = Sent(envelope, NETWORK)
-        objection = sent.objection(self.things, self._closed_at)
-        if objection is None:
-            number = max((int(thing["paging_token"]) for thing in self._records()), default=2**32) + 4096
-            self.things[str(number)] = sent.applied(self.things, number, self._closed_at)
-        return objection
+    @property
+    def _is_held(self) -> bool:
+        return bool(self.things.get("held", {}).get("on"))
 
     @property
     def _closed_at(self) -> datetime:

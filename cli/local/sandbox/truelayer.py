@@ -1,19 +1,34 @@
-"""Play TrueLayer: tokens, payments, refunds, and the keys that its webhooks are signed with."""
+"""Play TrueLayer: tokens, payments, refunds, payouts, and the keys that its webhooks are signed with."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Final
 
 from cli.local.sandbox.messages import Answer, Once, Request, Thing, found
 from cli.webhooks.keys import truelayer_jwks
 
-_REUSED = Answer(422, {"title": "Idempotency-Key Reuse"})
-_UNAUTHENTICATED = Answer(401, {"title": "Unauthenticated"})
+_ERRORS: Final = "https://docs.truelayer.com/docs/error-types"
+_MAX_NAME: Final = 140
+_MAX_RANGE: Final = timedelta(days=31)
 
 
 class TrueLayer:
-    """Keep payments and refunds by their ids, the published keys as `jwks` and the life of a token as `token`."""
+    """Keep payments, refunds and payouts by their ids.
+
+    The published keys are the thing `jwks`, the life of a token is `token`; `page` says how many transactions one page
+    has, and `balance` how much of a currency there is, for each payout.
+    """
 
     def __init__(self) -> None:
         """Begin with nothing."""
-        self.things: dict[str, Thing] = {"jwks": truelayer_jwks(), "token": {"expires_in": 3600}}
-        self._once = Once(_REUSED)
+        self.things: dict[str, Thing] = {
+            "jwks": truelayer_jwks(),
+            "token": {"expires_in": 3600},
+            "page": {"size": 1000},
+        }
+        self._once = Once(_problem(422, "idempotency-key-reuse"))
         self._tokens: set[str] = set()
 
     def answer(self, request: Request) -> Answer:
@@ -24,8 +39,8 @@ class TrueLayer:
             case "GET", [".well-known", "jwks"]:
                 return found(self.things["jwks"])
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self._tokens:
-            return _UNAUTHENTICATED
-        return self._payments(request)
+            return _problem(401, "unauthenticated")
+        return self._create_once(request) if request.method == "POST" else self._read(request)
 
     def _token(self, form: dict[str, str]) -> Answer:
         if form["grant_type"] != "client_credentials" or not form["client_id"] or not form["client_secret"]:
@@ -34,27 +49,93 @@ class TrueLayer:
         self._tokens.add(token)
         return Answer(200, {"access_token": token, "token_type": "Bearer", **self.things["token"]})
 
-    def _payments(self, request: Request) -> Answer:
-        match request.target:
-            case "POST", ["v3", "payments"]:
-                return self._create_once(request)
-            case "GET", ["v3", "payments", payment_id]:
-                return found(self.things.get(payment_id))
-            case "GET", ["v3", "payments", payment_id, "refunds", refund_id]:
+    def _read(self, request: Request) -> Answer:
+        match request.target[1]:
+            case ["v3", "payments" | "payouts", thing_id]:
+                return found(self.things.get(thing_id))
+            case ["v3", "payments", payment_id, "refunds", refund_id]:
                 refund = self.things.get(refund_id, {})
                 return found(refund if refund.get("payment_id") == payment_id else None)
+            case ["v3", "merchant-accounts", account_id, "transactions"]:
+                return self._transactions(account_id, request)
         return found(None)
 
     def _create_once(self, request: Request) -> Answer:
         key = request.headers.get("idempotency-key")
         if key is None:
-            return Answer(400, {"title": "Invalid Parameters"})
-        if "tl-signature" not in request.headers:
-            return _UNAUTHENTICATED
+            return _problem(400, "invalid-parameters")
+        if not _is_signature(request.headers.get("tl-signature", "")):
+            return _problem(401, "unauthenticated")
         return self._once.carry_out(key, request, self._create)
 
     def _create(self, request: Request) -> Answer:
+        match request.target[1]:
+            case ["v3", "payments"]:
+                return self._payment(request.json)
+            case ["v3", "payouts"]:
+                return self._payout(request.json)
+        return found(None)
+
+    def _payment(self, order: Thing) -> Answer:
         payment_id = f"60c0a60e-0000-4000-8000-{len(self.things):012d}"
-        self.things[payment_id] = {**request.json, "id": payment_id, "status": "authorization_required"}
+        self.things[payment_id] = {**order, "id": payment_id, "status": "authorization_required"}
         token = {"id": payment_id, "resource_token": f"resource-{payment_id}", "status": "authorization_required"}
         return Answer(201, token)
+
+    def _payout(self, order: Thing) -> Answer:
+        if not 0 < len(order["beneficiary"]["account_holder_name"]) <= _MAX_NAME or order["amount_in_minor"] < 1:
+            return _problem(400, "invalid-parameters")
+        payout_id = f"0cd1b0f7-0000-4000-8000-{len(self.things):012d}"
+        enough = order["amount_in_minor"] <= self.things.get("balance", {}).get(order["currency"], 10**18)
+        state = {"status": "pending"} if enough else {"status": "failed", "failure_reason": "insufficient_funds"}
+        created_at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        self.things[payout_id] = {**order, "id": payout_id, "created_at": created_at, **state}
+        return Answer(202, {"id": payout_id})
+
+    def _transactions(self, account_id: str, request: Request) -> Answer:
+        since, until = (datetime.fromisoformat(request.query[name]) for name in ("from", "to"))
+        if until - since > _MAX_RANGE:
+            return _problem(400, "invalid-parameters")
+        listed = [
+            _transaction(thing)
+            for thing in self.things.values()
+            if thing.get("merchant_account_id") == account_id
+            and thing["status"] != "failed"
+            and since <= datetime.fromisoformat(thing["created_at"]) <= until
+        ]
+        if request.headers.get("tl-enable-pagination") != "true":
+            return Answer(200, {"items": listed})
+        start, size = int(request.query.get("cursor", "0")), self.things["page"]["size"]
+        following = {"next_cursor": str(start + size)} if len(listed) > start + size else {}
+        return Answer(200, {"items": list(islice(listed, start, start + size)), "pagination": following})
+
+
+def _transaction(payout: Thing) -> Thing:
+    beneficiary = {name: value for name, value in payout["beneficiary"].items() if name != "account_identifier"}
+    return {
+        "type": "payout",
+        "id": payout["id"],
+        "payout_id": payout["id"],
+        "currency": payout["currency"],
+        "amount_in_minor": payout["amount_in_minor"],
+        "status": payout["status"],
+        "created_at": payout["created_at"],
+        "beneficiary": {**beneficiary, "account_identifiers": [payout["beneficiary"]["account_identifier"]]},
+        "context_code": "withdrawal",
+    }
+
+
+def _is_signature(text: str) -> bool:
+    """Tell whether it looks like one; only TrueLayer's own library, which tests have, can tell whether it is one."""
+    protected, _, signature = text.partition("..")
+    try:
+        jose = json.loads(base64.urlsafe_b64decode(protected + "=" * (-len(protected) % 4)))
+    except ValueError:
+        return False
+    known = {"alg": "ES512", "tl_version": "2", "tl_headers": "Idempotency-Key"}
+    return len(signature) == 176 and known.items() <= jose.items() and bool(jose.get("kid"))  # noqa: PLR2004
+
+
+def _problem(status: int, name: str) -> Answer:
+    title = name.replace("-", " ").title()
+    return Answer(status, {"type": f"{_ERRORS}#{name}", "title": title, "status": status, "trace_id": "sandbox"})
