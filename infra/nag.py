@@ -8,20 +8,18 @@ from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 from constructs import IConstruct
 
 from infra.constructs.function import construct_id_of
-from infra.routes import API_FUNCTIONS, QUEUE_FUNCTION, ROUTES, SCHEDULED_FUNCTIONS
+from infra.routes import API_FUNCTIONS, ROUTES
 from infra.stage import Stage
 
 GUARD = "Guard/LedgerGuard"
-PROCESSOR = f"Webhooks/{construct_id_of(QUEUE_FUNCTION)}"
+CONSUMERS = ("Webhooks/WebhookProcessor", "Payouts/PayoutWorker")
+SCHEDULED = ("Webhooks/WebhookSweep", "Webhooks/StellarPoller", "Payouts/WithdrawalSweep")
 # Each with the reason why it has no queue for failed asynchronous invocations.
 FUNCTIONS = {
     **{f"Functions/{construct_id_of(name)}": "API Gateway waits for this one's answer." for name in API_FUNCTIONS},
     GUARD: "this stream consumer has a failure queue instead.",
-    PROCESSOR: "this one takes messages from a queue, which has one.",
-    **{
-        f"Webhooks/{construct_id_of(name)}": "this one is invoked again a minute later, and makes up for it."
-        for name in SCHEDULED_FUNCTIONS
-    },
+    **dict.fromkeys(CONSUMERS, "this one takes messages from a queue, which has one."),
+    **dict.fromkeys(SCHEDULED, "this one is invoked again a minute later, and makes up for it."),
 }
 
 
@@ -64,7 +62,7 @@ def _of_every_stage() -> Iterator[tuple[Finding, str]]:
         yield from _of_function(path, no_queue)
     yield from _of_guard()
     yield from _of_secrets()
-    yield from _of_webhooks()
+    yield from _of_background()
 
 
 def _of_identity() -> Iterator[tuple[Finding, str]]:
@@ -135,26 +133,25 @@ def _of_secrets() -> Iterator[tuple[Finding, str]]:
         )
 
 
-def _of_webhooks() -> Iterator[tuple[Finding, str]]:
-    yield (
-        Finding("WebhookQueue/DeadLetters/Resource", "Serverless-SQSRedrivePolicy"),
-        "It is itself where messages end: nothing consumes it, and an alarm watches it.",
-    )
-    yield (
-        Finding("Webhooks/Events", "Serverless-LambdaEventSourceMappingDestination"),
-        "Lambda knows such a destination for streams; a queue's messages stay in it, and end in its dead-letter queue.",
-    )
-    for function in SCHEDULED_FUNCTIONS:
+def _of_background() -> Iterator[tuple[Finding, str]]:
+    for queue in ("WebhookQueue", "PayoutQueue"):
         yield (
-            Finding(
-                f"Webhooks/{construct_id_of(function)}/Function/EventInvokeConfig/Resource",
-                "Serverless-LambdaAsyncFailureDestination",
-            ),
+            Finding(f"{queue}/DeadLetters/Resource", "Serverless-SQSRedrivePolicy"),
+            "It is itself where messages end: nothing consumes it, and an alarm watches it.",
+        )
+    for work in ("Webhooks", "Payouts"):
+        yield (
+            Finding(f"{work}/Events", "Serverless-LambdaEventSourceMappingDestination"),
+            "Streams have such a destination; a queue's messages stay in it, and end in its dead-letter queue.",
+        )
+    for function in SCHEDULED:
+        yield (
+            Finding(f"{function}/Function/EventInvokeConfig/Resource", "Serverless-LambdaAsyncFailureDestination"),
             "The next minute's invocation does what this one did not; the function's alarm tells of it.",
         )
-    for rule in ("Sweep", "Poll"):
+    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep"):
         yield (
-            Finding(f"Webhooks/{rule}/Resource", "Serverless-EventBusDLQ"),
+            Finding(f"{rule}/Resource", "Serverless-EventBusDLQ"),
             "The next minute's event says all that this one did; an alarm tells of it.",
         )
 

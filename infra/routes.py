@@ -40,6 +40,14 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/idempotency/{key+}", "transfers"),
     Route("POST", "/v1/deposits", "deposits"),
     Route("GET", "/v1/deposits/{deposit_id}", "deposits"),
+    Route("POST", "/v1/withdrawals", "withdrawals"),
+    Route("POST", "/v1/withdrawals/quote", "withdrawals"),
+    Route("GET", "/v1/withdrawals", "withdrawals"),
+    Route("GET", "/v1/withdrawals/{withdrawal_id}", "withdrawals"),
+    Route("POST", "/v1/withdrawals/{withdrawal_id}/cancel", "withdrawals"),
+    Route("GET", "/v1/admin/withdrawals", "withdrawals"),
+    Route("POST", "/v1/admin/withdrawals/{withdrawal_id}/approve", "withdrawals"),
+    Route("POST", "/v1/admin/withdrawals/{withdrawal_id}/reject", "withdrawals"),
     Route("GET", "/v1/admin/dlq", "dead_letters"),
     Route("GET", "/v1/admin/dlq/{dead_letter_id}", "dead_letters"),
     Route("GET", "/v1/admin/dlq/{dead_letter_id}/preview", "dead_letters"),
@@ -48,6 +56,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/webhooks/{provider}", "webhooks", public=True),
     Route("GET", "/health", "health", public=True),
     Route("GET", "/ready", "health", public=True),
+    Route("GET", "/health/detailed", "health"),
     Route("GET", "/openapi.json", "docs", public=True),
     Route("GET", "/docs", "docs", public=True),
     Route("GET", "/v1/assets", "docs", public=True),
@@ -58,6 +67,6 @@ FALLBACK_FUNCTION = "docs"
 
 API_FUNCTIONS: tuple[str, ...] = tuple(dict.fromkeys(route.function for route in ROUTES))
 STREAM_FUNCTION = "ledger_guard"
-QUEUE_FUNCTION = "webhook_processor"
-SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller")
-FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, QUEUE_FUNCTION, *SCHEDULED_FUNCTIONS)
+QUEUE_FUNCTIONS = ("webhook_processor", "payout_worker")
+SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller", "withdrawal_sweep")
+FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, *QUEUE_FUNCTIONS, *SCHEDULED_FUNCTIONS)

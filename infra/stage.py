@@ -21,6 +21,7 @@ AssetCode = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9]{1,11}$")]
 DecimalText = Annotated[str, Field(pattern=r"^[0-9]{1,38}(\.[0-9]{1,18})?$")]
 Seconds = Annotated[int, Field(gt=0)]
 Delay = Annotated[int, Field(gt=0, le=MAX_VISIBILITY_S)]
+Concurrency = Annotated[int, Field(ge=2, le=1000)]
 
 
 def _known_function(name: str) -> str:
@@ -50,6 +51,19 @@ class AssetSettings(BaseModel, extra="forbid", frozen=True, strict=True):
     kind: str
 
 
+class WithdrawalSettings(BaseModel, extra="forbid", frozen=True, strict=True):
+    """Say how an asset is withdrawn; what each field means stands in docs/deploy.md."""
+
+    automatic: DecimalText | None = None
+    min: DecimalText | None = None
+    max: DecimalText | None = None
+    daily_amount: DecimalText | None = None
+    daily_count: Annotated[int, Field(gt=0)] | None = None
+    new_destination_delay_s: Annotated[int, Field(ge=0)] = 0
+    fee: DecimalText | None = None
+    fee_percent: Annotated[str, Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,6})?$")] = "0"
+
+
 class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     """Hold what differs between one stage and another; what protects data follows from the name alone."""
 
@@ -68,7 +82,11 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     webhook_retries_s: list[Delay] = [60, 300, 900, 1800, 3600]
     webhook_grace_s: Seconds = 120
     webhook_visibility_s: Delay = SAFE_VISIBILITY_S
-    webhook_concurrency: Annotated[int, Field(ge=2, le=1000)] | None = None
+    webhook_concurrency: Concurrency | None = None
+    withdrawals: dict[AssetCode, WithdrawalSettings] = {}
+    payout_checks_s: Annotated[list[Seconds], Field(min_length=1)] = [60, 120, 300, 900, 1800, 3600]
+    payout_visibility_s: Delay = SAFE_VISIBILITY_S
+    payout_concurrency: Concurrency | None = None
 
     @field_validator("public_url")
     @classmethod
@@ -77,7 +95,7 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
             raise ValueError("providers have to be told where to send their webhooks")
         return url
 
-    @field_validator("webhook_visibility_s")
+    @field_validator("webhook_visibility_s", "payout_visibility_s")
     @classmethod
     def _outlasts_the_processor(cls, seconds: int, info: ValidationInfo) -> int:
         if seconds < SAFE_VISIBILITY_S and rest_of(info).stage != "local":

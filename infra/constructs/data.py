@@ -20,6 +20,7 @@ from infra.stage import Stage
 OWNER_INDEX = "owner-index"
 DUE_INDEX = "due-index"
 DEAD_INDEX = "dead-index"
+OPEN_INDEX = "open-index"
 EXPIRES_AT = "expires_at_s"
 
 
@@ -34,6 +35,8 @@ class Data(Construct):
         self.entries = self._table("Entries", partition="account_id", sort="entry_key", watched=True)
         self.transfers = self._table("Transfers", partition="transfer_key", watched=True)
         self.flows = self._table("Flows", partition="flow_id")
+        self._index(self.flows, OWNER_INDEX, _text("owner_id"), _text("created_at"))
+        self._index(self.flows, OPEN_INDEX, _text("open"), _number("due_at_ms"))
         self.inbox = self._table("Inbox", partition="inbox_key")
         self._index(self.inbox, DUE_INDEX, _text("open"), _number("due_at_ms"))
         self._index(self.inbox, DEAD_INDEX, _text("dead"), _number("dead_at_ms"))

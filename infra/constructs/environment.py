@@ -9,7 +9,7 @@ from aws_cdk import Token
 from infra.constructs.alerts import Alerts
 from infra.constructs.data import Data
 from infra.constructs.identity import Identity
-from infra.constructs.queue import WebhookQueue
+from infra.constructs.queue import WorkQueue
 from infra.constructs.secrets import Secrets
 from infra.stage import Stage, StageError
 
@@ -28,15 +28,24 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "auth": ("user_pool_client_id",),
     "deposits": ("assets", "accounts_table", "flows_table", *_GATEWAYS, "deposit_expiry_s"),
     "dead_letters": (*_POSTING, "flows_table", "inbox_table", "audit_table", *_GATEWAYS, *_QUEUEING),
+    "withdrawals": (
+        *(*_POSTING, "flows_table", "audit_table", "operations_table"),
+        *("providers", "public_url", "withdrawals", "payout_queue_url"),
+    ),
     "webhooks": ("inbox_table", *_QUEUEING, "webhook_keys_secret", "providers", "public_url"),
-    "health": _TABLES,
+    "health": (*_TABLES, "providers"),
     "docs": ("assets",),
     "ledger_guard": ("alerts_topic_arn",),
     "webhook_processor": (
-        *(*_POSTING, "flows_table", "inbox_table", *_GATEWAYS),
+        *(*_POSTING, "flows_table", "inbox_table", "operations_table", *_GATEWAYS),
         *(*_QUEUEING, "webhook_retries_s", "alerts_topic_arn"),
     ),
     "webhook_sweep": ("inbox_table", *_QUEUEING),
+    "payout_worker": (
+        *(*_POSTING, "flows_table", "operations_table", *_GATEWAYS),
+        *("withdrawals", "payout_checks_s", "alerts_topic_arn"),
+    ),
+    "withdrawal_sweep": ("flows_table", "payout_queue_url"),
     "stellar_poller": ("inbox_table", "operations_table", *_QUEUEING, "providers"),
 }
 
@@ -46,6 +55,15 @@ _OF_SEALS: Final = frozenset({"allowlist", "tolerance_s", "jwks_url", "trusted_j
 _OF_GATEWAYS: Final = frozenset(
     {"checkout_url", "return_url", "assets", "addresses", "publishable_key", "client_id", "merchant_account_id"}
 )
+
+# Of these, what takes payments does not matter to payouts, and nothing but the name to who only shows it.
+_OF_CHECKOUTS: Final = _OF_SEALS | {"checkout_url", "return_url", "publishable_key"}
+_UNREAD: Final[Mapping[str, Collection[str]]] = {
+    "webhooks": _OF_GATEWAYS,
+    "withdrawals": _OF_CHECKOUTS,
+    "payout_worker": _OF_CHECKOUTS,
+    "health": _OF_SEALS | _OF_GATEWAYS,
+}
 
 MAX_BYTES: Final = 4096
 # CloudFormation makes names of about 70 characters for tables, and of up to 130 with what stands before a queue's.
@@ -62,7 +80,8 @@ class Environment:
         data: Data,
         identity: Identity,
         secrets: Secrets,
-        queue: WebhookQueue,
+        webhook_queue: WorkQueue,
+        payout_queue: WorkQueue,
         alerts: Alerts,
     ) -> None:
         self._stage = stage
@@ -71,7 +90,8 @@ class Environment:
             **_configured(stage),
             "user_pool_client_id": identity.client.user_pool_client_id,
             "alerts_topic_arn": alerts.topic.topic_arn,
-            "webhook_queue_url": queue.events.queue_url,
+            "webhook_queue_url": webhook_queue.events.queue_url,
+            "payout_queue_url": payout_queue.events.queue_url,
             "webhook_keys_secret": secrets.webhook_keys,
             "provider_keys_secret": secrets.provider_keys,
         }
@@ -111,12 +131,14 @@ def _configured(stage: Stage) -> dict[str, str | None]:
         "deposit_expiry_s": str(stage.deposit_expiry_s),
         "webhook_retries_s": _json(stage.webhook_retries_s),
         "webhook_grace_s": str(stage.webhook_grace_s),
+        "withdrawals": _json(stage.model_dump(exclude_defaults=True).get("withdrawals", {})),
+        "payout_checks_s": _json(stage.payout_checks_s),
     }
 
 
 def _providers(stage: Stage, function: str) -> dict[str, dict[str, Any]]:
     """Pick the providers that a function has to do with, and of each what it reads."""
-    unread: Collection[str] = _OF_GATEWAYS if function == "webhooks" else _OF_SEALS
+    unread = _UNREAD.get(function, _OF_SEALS)
     return {
         name: provider.model_dump(exclude_defaults=True, exclude=set(unread)) | {"environment": provider.environment}
         for name, provider in stage.providers.items()

@@ -3,9 +3,9 @@
 from aws_cdk import Duration
 from constructs import Construct
 
-from infra.constructs.data import DEAD_INDEX, OWNER_INDEX, Data
+from infra.constructs.data import DEAD_INDEX, OPEN_INDEX, OWNER_INDEX, Data
 from infra.constructs.function import TIMEOUT, Platform, PythonFunction
-from infra.constructs.queue import WebhookQueue
+from infra.constructs.queue import WorkQueue
 from infra.constructs.rights import IN_TRANSACTION, allow_posting
 from infra.constructs.secrets import Secrets
 from infra.routes import API_FUNCTIONS
@@ -25,11 +25,13 @@ class Functions(Construct):
         *,
         platform: Platform,
         data: Data,
-        queue: WebhookQueue,
+        webhook_queue: WorkQueue,
+        payout_queue: WorkQueue,
         secrets: Secrets,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._data, self._queue, self._secrets = data, queue.events, secrets
+        self._data, self._queue, self._secrets = data, webhook_queue.events, secrets
+        self._payouts = payout_queue.events
         self.by_name = {
             name: PythonFunction(
                 self,
@@ -46,6 +48,7 @@ class Functions(Construct):
         self.by_name["transfers"].allow("dynamodb:BatchGetItem", on=[data.accounts.table_arn])
         self._allow_statements(self.by_name["statements"])
         self._allow_deposits(self.by_name["deposits"])
+        self._allow_withdrawals(self.by_name["withdrawals"])
         self._allow_webhooks(self.by_name["webhooks"])
         self._allow_dead_letters(self.by_name["dead_letters"])
         self.by_name["health"].allow("dynamodb:GetItem", on=[table.table_arn for table in data.by_name.values()])
@@ -65,6 +68,19 @@ class Functions(Construct):
         function.allow("dynamodb:GetItem", "dynamodb:BatchGetItem", on=[self._data.accounts.table_arn])
         function.allow("dynamodb:GetItem", "dynamodb:PutItem", on=[self._data.flows.table_arn])
         function.allow("secretsmanager:GetSecretValue", on=[self._secrets.provider_keys])
+
+    def _allow_withdrawals(self, function: PythonFunction) -> None:
+        """Let it hold money and give it back, list and decide; it cannot pay anything out, nor read a key to do so."""
+        data, flows = self._data, self._data.flows.table_arn
+        allow_posting(function, data)
+        # An account is opened with each hold.
+        written_with_movements = [data.accounts.table_arn, flows, data.audit.table_arn]
+        function.allow("dynamodb:PutItem", on=written_with_movements, when=IN_TRANSACTION)
+        function.allow("dynamodb:UpdateItem", on=[data.operations.table_arn], when=IN_TRANSACTION)
+        function.allow("dynamodb:BatchGetItem", on=[data.accounts.table_arn, flows])
+        function.allow("dynamodb:GetItem", on=[flows, data.operations.table_arn])
+        function.allow("dynamodb:Query", on=[f"{flows}/index/{OWNER_INDEX}", f"{flows}/index/{OPEN_INDEX}"])
+        function.allow("sqs:SendMessage", on=[self._payouts.queue_arn])
 
     def _allow_webhooks(self, function: PythonFunction) -> None:
         """Let it keep events, and nothing else: everybody can call it, so it sees neither money nor a key to any.

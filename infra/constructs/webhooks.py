@@ -1,28 +1,17 @@
 """Process the webhooks that the inbox keeps, and bring what no webhook tells."""
 
 from aws_cdk import Duration
-from aws_cdk.aws_cloudwatch import Metric
-from aws_cdk.aws_events import Rule, Schedule
-from aws_cdk.aws_events_targets import LambdaFunction
-from aws_cdk.aws_lambda import CfnEventSourceMapping
 from constructs import Construct
 
-from infra.constructs.alerts import ALARM_PERIOD
+from infra.constructs.background import SCHEDULED_TIMEOUT, call_every_minute, consume
 from infra.constructs.data import DUE_INDEX, Data
 from infra.constructs.function import Platform, PythonFunction
-from infra.constructs.queue import WebhookQueue
-from infra.constructs.rights import allow_alerting, allow_posting
+from infra.constructs.queue import WorkQueue
+from infra.constructs.rights import IN_TRANSACTION, allow_alerting, allow_posting
 from infra.constructs.secrets import Secrets
-from infra.routes import QUEUE_FUNCTION, SCHEDULED_FUNCTIONS
-from infra.stage import PROCESSOR_TIMEOUT_S, Stage
+from infra.stage import PROCESSOR_TIMEOUT_S
 
-BATCH_SIZE = 5
-EVERY = Duration.minutes(1)
-# Ends before the next one begins.
-SCHEDULED_TIMEOUT = Duration.seconds(50)
-RULE_RETRIES = 2
-
-SWEEP, POLLER = SCHEDULED_FUNCTIONS
+PROCESSOR, SWEEP, POLLER = "webhook_processor", "webhook_sweep", "stellar_poller"
 
 
 class Webhooks(Construct):
@@ -35,7 +24,7 @@ class Webhooks(Construct):
         *,
         platform: Platform,
         data: Data,
-        queue: WebhookQueue,
+        queue: WorkQueue,
         secrets: Secrets,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -48,7 +37,7 @@ class Webhooks(Construct):
         data, visibility_s = self._data, self._platform.stage.webhook_visibility_s
         # No longer than a message is hidden; only the local cloud hides it for so short a time.
         timeout = Duration.seconds(min(PROCESSOR_TIMEOUT_S, visibility_s))
-        processor = self._function(QUEUE_FUNCTION, "post what webhooks say", timeout)
+        processor = self._function(PROCESSOR, "post what webhooks say", timeout)
         allow_posting(processor, data)
         # PutItem opens the suspense account, which holds what cannot go where it should.
         processor.allow("dynamodb:BatchGetItem", "dynamodb:PutItem", on=[data.accounts.table_arn])
@@ -56,24 +45,9 @@ class Webhooks(Construct):
         processor.allow("dynamodb:GetItem", "dynamodb:UpdateItem", on=[data.inbox.table_arn])
         processor.allow("secretsmanager:GetSecretValue", on=[self._secrets.provider_keys])
         allow_alerting(processor, self._platform.alerts)
-        self._consume(processor)
-
-    def _consume(self, processor: PythonFunction) -> None:
-        stage = self._platform.stage
-        processor.allow(
-            *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes"),
-            on=[self._queue.queue_arn],
-        )
-        # Not the L2 construct: it would also grant the right to look the queue up.
-        CfnEventSourceMapping(
-            self,
-            "Events",
-            function_name=processor.function.function_arn,
-            event_source_arn=self._queue.queue_arn,
-            batch_size=BATCH_SIZE,
-            function_response_types=["ReportBatchItemFailures"],
-            scaling_config=_at_most(stage),
-        )
+        # A payout that failed gives its part of the day's quota back.
+        processor.allow("dynamodb:UpdateItem", on=[data.operations.table_arn], when=IN_TRANSACTION)
+        consume(self, processor, self._queue, concurrency=self._platform.stage.webhook_concurrency)
 
     def _add_sweep(self) -> None:
         sweep = self._function(SWEEP, "queue overdue webhooks again", SCHEDULED_TIMEOUT)
@@ -81,7 +55,7 @@ class Webhooks(Construct):
         sweep.allow("dynamodb:Query", on=[f"{inbox}/index/{DUE_INDEX}"])
         sweep.allow("dynamodb:UpdateItem", on=[inbox])
         sweep.allow("sqs:SendMessage", on=[self._queue.queue_arn])
-        self._schedule(sweep, "Sweep")
+        call_every_minute(self, sweep, "Sweep", alerts=self._platform.alerts)
 
     def _add_poller(self) -> None:
         poller = self._function(POLLER, "read payments off the Stellar network", SCHEDULED_TIMEOUT)
@@ -90,31 +64,8 @@ class Webhooks(Construct):
             "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=[self._data.operations.table_arn]
         )
         poller.allow("sqs:SendMessage", on=[self._queue.queue_arn])
-        self._schedule(poller, "Poll", enabled="stellar" in self._platform.stage.providers)
+        is_used = "stellar" in self._platform.stage.providers
+        call_every_minute(self, poller, "Poll", alerts=self._platform.alerts, enabled=is_used)
 
     def _function(self, name: str, description: str, timeout: Duration) -> PythonFunction:
         return PythonFunction(self, name, platform=self._platform, description=description, timeout=timeout)
-
-    def _schedule(self, function: PythonFunction, name: str, *, enabled: bool = True) -> None:
-        """Call a function every minute; a call that fails is not made up for, since the next one does its work."""
-        function.function.configure_async_invoke(retry_attempts=0, max_event_age=EVERY)
-        target = LambdaFunction(function.function, retry_attempts=RULE_RETRIES, max_event_age=EVERY)
-        rule = Rule(self, name, schedule=Schedule.rate(EVERY), enabled=enabled, targets=[target])
-        self._platform.alerts.alarm(
-            self,
-            f"{name}NotCalled",
-            metric=Metric(
-                namespace="AWS/Events",
-                metric_name="FailedInvocations",
-                dimensions_map={"RuleName": rule.rule_name},
-                period=ALARM_PERIOD,
-                statistic="Sum",
-            ),
-            description=f"EventBridge could not call {function.node.id}.",
-        )
-
-
-def _at_most(stage: Stage) -> CfnEventSourceMapping.ScalingConfigProperty | None:
-    if stage.webhook_concurrency is None:
-        return None
-    return CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=stage.webhook_concurrency)

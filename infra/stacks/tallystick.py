@@ -14,7 +14,8 @@ from infra.constructs.functions import Functions
 from infra.constructs.guard import LedgerGuard
 from infra.constructs.identity import Identity
 from infra.constructs.layers import Layers
-from infra.constructs.queue import WebhookQueue
+from infra.constructs.payouts import Payouts
+from infra.constructs.queue import WorkQueue
 from infra.constructs.secrets import Secrets
 from infra.constructs.webhooks import Webhooks
 from infra.stage import Stage
@@ -36,20 +37,48 @@ class TallystickStack(Stack):
         data = Data(self, "Data", stage=stage)
         identity = Identity(self, "Identity", stage=stage)
         secrets = Secrets(self, "Secrets", stage=stage)
-        queue = WebhookQueue(self, "WebhookQueue", stage=stage, alerts=alerts)
+        webhook_queue = WorkQueue(
+            self,
+            "WebhookQueue",
+            visibility_s=stage.webhook_visibility_s,
+            lost="a webhook's event is in the inbox, not processed.",
+            alerts=alerts,
+        )
+        payout_queue = WorkQueue(
+            self,
+            "PayoutQueue",
+            visibility_s=stage.payout_visibility_s,
+            lost="a withdrawal waits; the sweep queues it again.",
+            alerts=alerts,
+        )
         layers = Layers(self, "Layers", stage=stage, artifacts=artifacts)
         platform = Platform(
             stage=stage,
             artifacts=artifacts,
             layers=layers.versions,
             environment=Environment(
-                stage=stage, data=data, identity=identity, secrets=secrets, queue=queue, alerts=alerts
+                stage=stage,
+                data=data,
+                identity=identity,
+                secrets=secrets,
+                webhook_queue=webhook_queue,
+                payout_queue=payout_queue,
+                alerts=alerts,
             ),
             alerts=alerts,
         )
-        functions = Functions(self, "Functions", platform=platform, data=data, queue=queue, secrets=secrets)
+        functions = Functions(
+            self,
+            "Functions",
+            platform=platform,
+            data=data,
+            webhook_queue=webhook_queue,
+            payout_queue=payout_queue,
+            secrets=secrets,
+        )
         LedgerGuard(self, "Guard", platform=platform, data=data)
-        Webhooks(self, "Webhooks", platform=platform, data=data, queue=queue, secrets=secrets)
+        Webhooks(self, "Webhooks", platform=platform, data=data, queue=webhook_queue, secrets=secrets)
+        Payouts(self, "Payouts", platform=platform, data=data, queue=payout_queue, secrets=secrets)
         api = Api(self, "Api", stage=stage, functions=functions, identity=identity, alerts=alerts)
         self._publish(
             ApiUrl=api.http_api.api_endpoint,
@@ -58,8 +87,10 @@ class TallystickStack(Stack):
             UserPoolId=identity.user_pool.user_pool_id,
             UserPoolClientId=identity.client.user_pool_client_id,
             AlertsTopicArn=alerts.topic.topic_arn,
-            WebhookQueueUrl=queue.events.queue_url,
-            WebhookDeadLetterQueueUrl=queue.dead_letters.queue_url,
+            WebhookQueueUrl=webhook_queue.events.queue_url,
+            WebhookDeadLetterQueueUrl=webhook_queue.dead_letters.queue_url,
+            PayoutQueueUrl=payout_queue.events.queue_url,
+            PayoutDeadLetterQueueUrl=payout_queue.dead_letters.queue_url,
             WebhookKeysSecret=secrets.webhook_keys,
             ProviderKeysSecret=secrets.provider_keys,
             **{f"{name.title()}Table": table.table_name for name, table in data.by_name.items()},

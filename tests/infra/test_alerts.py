@@ -33,7 +33,17 @@ def test_queues_are_encrypted_in_rest_and_in_transit(synthesis: Synthesis) -> No
         for queue in policy["Queues"]
     }
 
-    assert set(queues) == set(policies) == {"GuardFailures", "WebhookQueueEvents", "WebhookQueueDeadLetters"}
+    assert (
+        set(queues)
+        == set(policies)
+        == {
+            "GuardFailures",
+            "PayoutQueueDeadLetters",
+            "PayoutQueueEvents",
+            "WebhookQueueDeadLetters",
+            "WebhookQueueEvents",
+        }
+    )
     for name, queue in queues.items():
         assert queue["SqsManagedSseEnabled"] is True
         assert queue["MessageRetentionPeriod"] == 14 * 24 * 60 * 60
@@ -51,7 +61,9 @@ def test_every_crash_server_error_and_lost_record_raises_an_alarm(synthesis: Syn
         [
             ("5xx", "ApiHttp"),
             ("ApproximateNumberOfMessagesVisible", "GuardFailures.QueueName"),
+            ("ApproximateNumberOfMessagesVisible", "PayoutQueueDeadLetters.QueueName"),
             ("ApproximateNumberOfMessagesVisible", "WebhookQueueDeadLetters.QueueName"),
+            ("FailedInvocations", "PayoutsSweep"),
             ("FailedInvocations", "WebhooksPoll"),
             ("FailedInvocations", "WebhooksSweep"),
             *(("Errors", name) for name in functions),

@@ -30,6 +30,8 @@ def test_outputs_name_what_a_client_and_an_operator_need(synthesis: Synthesis) -
         "OperationsTable": "DataOperations",
         "WebhookQueueUrl": "WebhookQueueEvents",
         "WebhookDeadLetterQueueUrl": "WebhookQueueDeadLetters",
+        "PayoutQueueUrl": "PayoutQueueEvents",
+        "PayoutDeadLetterQueueUrl": "PayoutQueueDeadLetters",
         "WebhookKeysSecret": "SecretsWebhookKeys.Id",
         "ProviderKeysSecret": "SecretsProviderKeys.Id",
         "AlertsTopicArn": "AlertsTopic",

@@ -55,6 +55,20 @@ EXPECTED: dict[str, set[str]] = {
         "secretsmanager:GetSecretValue on SecretsProviderKeys.Id",
         "sqs:SendMessage on WebhookQueueEvents.Arn",
     },
+    "withdrawals": POSTING
+    | {
+        "dynamodb:BatchGetItem on DataAccounts.Arn",
+        "dynamodb:BatchGetItem on DataFlows.Arn",
+        "dynamodb:GetItem on DataFlows.Arn",
+        "dynamodb:GetItem on DataOperations.Arn",
+        "dynamodb:PutItem on DataAccounts.Arn in a transaction",
+        "dynamodb:PutItem on DataAudit.Arn in a transaction",
+        "dynamodb:PutItem on DataFlows.Arn in a transaction",
+        "dynamodb:Query on DataFlows.Arn/index/open-index",
+        "dynamodb:Query on DataFlows.Arn/index/owner-index",
+        "dynamodb:UpdateItem on DataOperations.Arn in a transaction",
+        "sqs:SendMessage on PayoutQueueEvents.Arn",
+    },
     "webhooks": {
         "dynamodb:GetItem on DataInbox.Arn",
         "dynamodb:PutItem on DataInbox.Arn",
@@ -70,6 +84,7 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:PutItem on DataAccounts.Arn",
         "dynamodb:PutItem on DataFlows.Arn",
         "dynamodb:UpdateItem on DataInbox.Arn",
+        "dynamodb:UpdateItem on DataOperations.Arn in a transaction",
         "secretsmanager:GetSecretValue on SecretsProviderKeys.Id",
         "sqs:ChangeMessageVisibility on WebhookQueueEvents.Arn",
         "sqs:DeleteMessage on WebhookQueueEvents.Arn",
@@ -80,6 +95,26 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:Query on DataInbox.Arn/index/due-index",
         "dynamodb:UpdateItem on DataInbox.Arn",
         "sqs:SendMessage on WebhookQueueEvents.Arn",
+    },
+    "payout_worker": POSTING
+    | ALERTING
+    | {
+        "dynamodb:BatchGetItem on DataAccounts.Arn",
+        "dynamodb:GetItem on DataFlows.Arn",
+        "dynamodb:GetItem on DataOperations.Arn",
+        "dynamodb:PutItem on DataFlows.Arn in a transaction",
+        "dynamodb:PutItem on DataOperations.Arn",
+        "dynamodb:UpdateItem on DataOperations.Arn in a transaction",
+        "secretsmanager:GetSecretValue on SecretsProviderKeys.Id",
+        "sqs:ChangeMessageVisibility on PayoutQueueEvents.Arn",
+        "sqs:DeleteMessage on PayoutQueueEvents.Arn",
+        "sqs:GetQueueAttributes on PayoutQueueEvents.Arn",
+        "sqs:ReceiveMessage on PayoutQueueEvents.Arn",
+    },
+    "withdrawal_sweep": {
+        "dynamodb:Query on DataFlows.Arn/index/open-index",
+        "dynamodb:UpdateItem on DataFlows.Arn",
+        "sqs:SendMessage on PayoutQueueEvents.Arn",
     },
     "stellar_poller": {
         "dynamodb:GetItem on DataInbox.Arn",
@@ -159,7 +194,7 @@ def test_history_can_only_be_appended_to(synthesis: Synthesis) -> None:
 
 
 def test_only_those_who_post_write_the_ledger(synthesis: Synthesis) -> None:
-    """Beside them, wallets and their suspense account are opened and frozen: that moves nothing."""
+    """Beside them, wallets, holds and the suspense account are opened, and wallets frozen: that moves nothing."""
     writers = {
         (name, grant.removesuffix(" in a transaction"))
         for name, function in synthesis.functions().items()
@@ -169,11 +204,12 @@ def test_only_those_who_post_write_the_ledger(synthesis: Synthesis) -> None:
     }
 
     posting = {grant.removesuffix(" in a transaction") for grant in POSTING if "GetItem" not in grant}
-    posters = ("credit", "debit", "transfers", "webhook_processor")
+    posters = ("credit", "debit", "transfers", "webhook_processor", "withdrawals", "payout_worker")
     assert writers == {(name, grant) for name in posters for grant in posting} | {
         ("wallets", "dynamodb:PutItem on DataAccounts.Arn"),
         ("wallets", "dynamodb:UpdateItem on DataAccounts.Arn"),
         ("webhook_processor", "dynamodb:PutItem on DataAccounts.Arn"),
+        ("withdrawals", "dynamodb:PutItem on DataAccounts.Arn"),
     }
 
 
@@ -182,6 +218,16 @@ def test_whom_everybody_can_call_sees_no_money_and_no_key_that_moves_it(synthesi
     for name in ("webhooks", "auth", "docs"):
         for grant in grants(synthesis, role_of(synthesis.functions()[name])):
             assert not grant.partition(" on ")[2].startswith((*LEDGER, "DataFlows", "DataAudit", "SecretsProviderKeys"))
+
+
+def test_who_takes_requests_for_money_out_can_send_none(synthesis: Synthesis) -> None:
+    """Neither a provider's key nor the seed that signs payouts is where users' requests arrive."""
+    holders = {
+        name
+        for name, function in synthesis.functions().items()
+        if "secretsmanager:GetSecretValue on SecretsProviderKeys.Id" in grants(synthesis, role_of(function))
+    }
+    assert holders == {"deposits", "dead_letters", "webhook_processor", "payout_worker"}
 
 
 def grants(synthesis: Synthesis, role: str) -> Iterator[str]:

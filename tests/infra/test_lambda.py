@@ -35,15 +35,22 @@ SETTINGS = {
     "auth": {"TALLYSTICK_USER_POOL_CLIENT_ID"},
     "deposits": {ACCOUNTS, FLOWS, "TALLYSTICK_DEPOSIT_EXPIRY_S"} | GATEWAYS,
     "dead_letters": LEDGER | {FLOWS, INBOX, AUDIT} | QUEUEING | GATEWAYS,
+    "withdrawals": LEDGER
+    | {FLOWS, AUDIT, OPERATIONS, "TALLYSTICK_PROVIDERS", "TALLYSTICK_PUBLIC_URL"}
+    | {"TALLYSTICK_WITHDRAWALS", "TALLYSTICK_PAYOUT_QUEUE_URL"},
     "webhooks": {INBOX, "TALLYSTICK_WEBHOOK_KEYS_SECRET", "TALLYSTICK_PROVIDERS", "TALLYSTICK_PUBLIC_URL"} | QUEUEING,
-    "health": LEDGER | {FLOWS, INBOX, AUDIT, OPERATIONS},
+    "health": LEDGER | {FLOWS, INBOX, AUDIT, OPERATIONS, "TALLYSTICK_PROVIDERS"},
     "docs": set[str](),
     "ledger_guard": {"TALLYSTICK_ALERTS_TOPIC_ARN"},
     "webhook_processor": LEDGER
-    | {FLOWS, INBOX, "TALLYSTICK_WEBHOOK_RETRIES_S", "TALLYSTICK_ALERTS_TOPIC_ARN"}
+    | {FLOWS, INBOX, OPERATIONS, "TALLYSTICK_WEBHOOK_RETRIES_S", "TALLYSTICK_ALERTS_TOPIC_ARN"}
     | QUEUEING
     | GATEWAYS,
     "webhook_sweep": {INBOX} | QUEUEING,
+    "payout_worker": LEDGER
+    | {FLOWS, OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN", "TALLYSTICK_WITHDRAWALS", "TALLYSTICK_PAYOUT_CHECKS_S"}
+    | GATEWAYS,
+    "withdrawal_sweep": {FLOWS, "TALLYSTICK_PAYOUT_QUEUE_URL"},
     "stellar_poller": {INBOX, OPERATIONS, "TALLYSTICK_PROVIDERS"} | QUEUEING,
 }
 PROVIDERS = {"stripe", "paystack", "moonpay", "ramp", "truelayer", "stellar"}
@@ -124,6 +131,9 @@ def test_settings_point_at_the_queue_and_the_secrets(with_providers: Synthesis) 
     assert render(processor["TALLYSTICK_PROVIDER_KEYS_SECRET"]) == "SecretsProviderKeys.Id"
     assert render(webhooks["TALLYSTICK_WEBHOOK_QUEUE_URL"]) == "WebhookQueueEvents"
     assert render(processor["TALLYSTICK_ALERTS_TOPIC_ARN"]) == "AlertsTopic"
+    for name in ("withdrawals", "withdrawal_sweep"):
+        payouts = variables_of(with_providers, name)["TALLYSTICK_PAYOUT_QUEUE_URL"]
+        assert render(payouts) == "PayoutQueueEvents"
     assert webhooks["TALLYSTICK_PUBLIC_URL"] == "https://wallet.example.com"
     assert json.loads(processor["TALLYSTICK_WEBHOOK_RETRIES_S"]) == [60, 300, 900, 1800, 3600]
     assert processor["TALLYSTICK_WEBHOOK_GRACE_S"] == "120"
@@ -144,6 +154,21 @@ def test_a_function_is_told_its_own_part_of_the_providers(with_providers: Synthe
         assert not set(trading) & OF_SEALS
         assert judging | trading == configured[name]
     assert told["stellar_poller"] == {"stellar": told["webhook_processor"]["stellar"]}
+
+
+def test_payouts_are_told_nothing_of_checkouts(with_providers: Synthesis) -> None:
+    """And who only shows how providers do is told their names."""
+    for name in ("withdrawals", "payout_worker"):
+        for setting in json.loads(variables_of(with_providers, name)["TALLYSTICK_PROVIDERS"]).values():
+            assert not set(setting) & (OF_SEALS | {"checkout_url", "return_url", "publishable_key"})
+    for setting in json.loads(variables_of(with_providers, "health")["TALLYSTICK_PROVIDERS"]).values():
+        assert set(setting) == {"environment", "base_url"}
+
+
+def test_rules_of_withdrawals_reach_who_applies_them(with_providers: Synthesis) -> None:
+    """As the stage says them; what it leaves out has its default."""
+    for name in ("withdrawals", "payout_worker"):
+        assert json.loads(variables_of(with_providers, name)["TALLYSTICK_WITHDRAWALS"]) == example()["withdrawals"]
 
 
 def test_environments_fit_into_lambda_with_room_to_spare(with_providers: Synthesis) -> None:
@@ -199,10 +224,10 @@ def test_assets_of_a_stage_reach_who_asks_for_them(customized: Synthesis) -> Non
     own = '{"GLD":{"scale":3,"kind":"metal"}}'
     assert {name for name, value in assets.items() if value == own} == {
         *("wallets", "credit", "debit", "transfers", "statements", "docs"),
-        *("deposits", "dead_letters", "webhook_processor"),
+        *("deposits", "dead_letters", "webhook_processor", "withdrawals", "payout_worker"),
     }
     assert {name for name, value in assets.items() if value is None} == {
-        *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller")
+        *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep")
     }
 
 

@@ -21,6 +21,7 @@ INDEXES = {
     "owner-index": {"HASH": "owner_id", "RANGE": "created_at"},
     "due-index": {"HASH": "open", "RANGE": "due_at_ms"},
     "dead-index": {"HASH": "dead", "RANGE": "dead_at_ms"},
+    "open-index": {"HASH": "open", "RANGE": "due_at_ms"},
 }
 NUMBERS = {"due_at_ms", "dead_at_ms"}
 WATCHED = {"DataEntries", "DataTransfers", "DataAudit"}
@@ -50,6 +51,8 @@ def test_indexes_hold_keys_only(synthesis: Synthesis) -> None:
     assert {index: keys(schema) for (_, index), schema in indexes.items()} == INDEXES
     assert set(indexes) == {
         ("DataAccounts", "owner-index"),
+        ("DataFlows", "open-index"),
+        ("DataFlows", "owner-index"),
         ("DataInbox", "due-index"),
         ("DataInbox", "dead-index"),
     }

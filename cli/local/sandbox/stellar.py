@@ -42,6 +42,7 @@ class Stellar:
 
     def answer(self, request: Request) -> Answer:
         """Carry a call out."""
+        self._complete_accounts()
         if not self._is_held:
             self._let_in()
         return self._submit(request.form.get("tx", "")) if request.method == "POST" else self._read(request)
@@ -52,16 +53,20 @@ class Stellar:
                 return Answer(200, self._root())
             case ["ledgers"]:
                 return Answer(200, {"_embedded": {"records": self._ledgers(request)}})
-            case ["accounts", address, "payments"]:
-                of_account = [thing for thing in self._records() if address in {thing.get(name) for name in _PARTIES}]
-                return Answer(200, _page(of_account, request)) if of_account or address in self.things else _MISSING
-            case ["accounts", address] if address in self.things:
-                return Answer(200, {**_account(address), **self.things[address]})
+            case ["accounts", address, *payments]:
+                return self._of_account(address, request, payments=bool(payments))
             case ["transactions", digest, "payments"]:
                 return Answer(200, _page(self._of_transaction(digest), request))
             case ["transactions", digest] if self._of_transaction(digest):
                 return Answer(200, self._of_transaction(digest)[0]["transaction"])
         return _MISSING
+
+    def _of_account(self, address: str, request: Request, *, payments: bool) -> Answer:
+        account = self.things.get(address)
+        if not payments:
+            return Answer(200, account) if account else _MISSING
+        found = [thing for thing in self._records() if address in {thing.get(name) for name in _PARTIES}]
+        return Answer(200, _page(found, request)) if found or account else _MISSING
 
     def _submit(self, envelope: str) -> Answer:
         """Take a transaction; one that is in a ledger is answered as it was before."""
@@ -79,8 +84,8 @@ class Stellar:
             if self._is_held:
                 return _TIMEOUT
             self._let_in()
-        transaction = self._of_transaction(sent.digest)[0]["transaction"]
-        return Answer(200, transaction) if transaction["successful"] else _failed(transaction["result_codes"], envelope)
+        (made,) = self._of_transaction(sent.digest)
+        return _failed(made["result_codes"], envelope) if "result_codes" in made else Answer(200, made["transaction"])
 
     def _let_in(self) -> None:
         """Put what waits into the newest ledger, where that takes it."""
@@ -90,6 +95,11 @@ class Stellar:
                 self.things[str(number)] = sent.applied(self.things, number, self._closed_at)
         self._waiting.clear()
 
+    def _complete_accounts(self) -> None:
+        """Give accounts that the control API has made what all have."""
+        for address in [name for name in self.things if name.startswith("G")]:
+            self.things[address] = {**_account(address), **self.things[address]}
+
     @property
     def _is_held(self) -> bool:
         return bool(self.things.get("held", {}).get("on"))
@@ -97,7 +107,7 @@ class Stellar:
     @property
     def _closed_at(self) -> datetime:
         told = self.things.get("ledger", {}).get("closed_at")
-        return datetime.fromisoformat(told) if told else datetime.now(UTC)
+        return datetime.fromisoformat(told) if told else datetime.now(UTC).replace(microsecond=0)
 
     def _root(self) -> Thing:
         return {

@@ -19,6 +19,7 @@ from stellar_sdk.exceptions import BadSignatureError
 from cli.local.sandbox.messages import Thing
 
 MIN_FEE: Final = 100
+MAX_AMOUNT: Final = "922337203685.4775807"
 _ONE: Final = 10**7
 
 
@@ -79,6 +80,7 @@ class Sent:
             "from": self._source,
             "to": self._payment.destination.account_id,
             "amount": _text(_stroops(self._payment.amount)),
+            **({"result_codes": {"transaction": "tx_failed", "operations": [_code(fault)]}} if fault else {}),
             "transaction": {
                 "hash": self.digest,
                 "ledger": number >> 32,
@@ -87,41 +89,36 @@ class Sent:
                 "source_account_sequence": str(self._transaction.sequence),
                 "max_fee": str(self._transaction.fee),
                 "envelope_xdr": self._xdr,
+                "result_xdr": _result(fault or xdr.PaymentResultCode.PAYMENT_SUCCESS),
                 "successful": fault is None,
                 **self._memo_members(),
-                **(_result(fault) if fault else {}),
             },
         }
 
     def _is_signed(self) -> bool:
-        (signature, *others) = self._envelope.signatures or [None]
-        if signature is None or others:
+        if len(self._envelope.signatures) != 1:
             return False
         try:
-            Keypair.from_public_key(self._source).verify(self._envelope.hash(), signature.signature)
+            Keypair.from_public_key(self._source).verify(self._envelope.hash(), self._envelope.signatures[0].signature)
         except BadSignatureError:
             return False
         return True
 
     def _move(self, accounts: Mapping[str, Thing]) -> xdr.PaymentResultCode | None:
-        stroops, codes = _stroops(self._payment.amount), xdr.PaymentResultCode
         destination = self._payment.destination.account_id
         if destination not in accounts:
-            return codes.PAYMENT_NO_DESTINATION
+            return xdr.PaymentResultCode.PAYMENT_NO_DESTINATION
         source, target = self._line(accounts[self._source]), self._line(accounts[destination])
         if source is None:
-            return codes.PAYMENT_SRC_NO_TRUST
+            return xdr.PaymentResultCode.PAYMENT_SRC_NO_TRUST
         if target is None:
-            return codes.PAYMENT_NO_TRUST
-        if not target.get("is_authorized", True):
-            return codes.PAYMENT_NOT_AUTHORIZED
-        if _stroops(source["balance"]) < stroops:
-            return codes.PAYMENT_UNDERFUNDED
-        if _stroops(target["balance"]) + stroops > _stroops(target.get("limit", "922337203685.4775807")):
-            return codes.PAYMENT_LINE_FULL
-        source["balance"] = _text(_stroops(source["balance"]) - stroops)
-        target["balance"] = _text(_stroops(target["balance"]) + stroops)
-        return None
+            return xdr.PaymentResultCode.PAYMENT_NO_TRUST
+        stroops = _stroops(self._payment.amount)
+        fault = _fault(source, target, stroops)
+        if fault is None:
+            source["balance"] = _text(_stroops(source["balance"]) - stroops)
+            target["balance"] = _text(_stroops(target["balance"]) + stroops)
+        return fault
 
     def _line(self, account: Thing) -> Thing | None:
         wanted = self._asset_members()
@@ -147,15 +144,28 @@ class Sent:
         return {"memo_type": "none"}
 
 
-def _result(fault: xdr.PaymentResultCode) -> Thing:
-    operation = xdr.OperationResultTr(xdr.OperationType.PAYMENT, payment_result=xdr.PaymentResult(fault))
-    code = xdr.TransactionResultCode.txFAILED
-    results = [xdr.OperationResult(xdr.OperationResultCode.opINNER, operation)]
-    result = xdr.TransactionResult(
-        xdr.Int64(MIN_FEE), xdr.TransactionResultResult(code, results=results), xdr.TransactionResultExt(0)
+def _fault(source: Thing, target: Thing, stroops: int) -> xdr.PaymentResultCode | None:
+    if not target.get("is_authorized", True):
+        return xdr.PaymentResultCode.PAYMENT_NOT_AUTHORIZED
+    if _stroops(source["balance"]) < stroops:
+        return xdr.PaymentResultCode.PAYMENT_UNDERFUNDED
+    if _stroops(target["balance"]) + stroops > _stroops(target.get("limit", MAX_AMOUNT)):
+        return xdr.PaymentResultCode.PAYMENT_LINE_FULL
+    return None
+
+
+def _code(fault: xdr.PaymentResultCode) -> str:
+    return fault.name.lower().replace("payment", "op", 1)
+
+
+def _result(code: xdr.PaymentResultCode) -> str:
+    payment = xdr.OperationResultTr(xdr.OperationType.PAYMENT, payment_result=xdr.PaymentResult(code))
+    success = code is xdr.PaymentResultCode.PAYMENT_SUCCESS
+    result = xdr.TransactionResultResult(
+        xdr.TransactionResultCode.txSUCCESS if success else xdr.TransactionResultCode.txFAILED,
+        results=[xdr.OperationResult(xdr.OperationResultCode.opINNER, payment)],
     )
-    codes = {"transaction": "tx_failed", "operations": [fault.name.lower().replace("payment", "op", 1)]}
-    return {"result_xdr": result.to_xdr(), "result_codes": codes}
+    return xdr.TransactionResult(xdr.Int64(MIN_FEE), result, xdr.TransactionResultExt(0)).to_xdr()
 
 
 def _stroops(text: str) -> int:

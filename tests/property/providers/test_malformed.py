@@ -1,6 +1,7 @@
 """Whatever a genuine signature stands over, reading it gives a notice or a rejection, and never another error."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -9,6 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tallystick.adapters.providers.reading import is_id
+from tallystick.domain.payouts import Report
 from tallystick.domain.webhooks import EventRejected, Notice, Paid, Provider, TakenBack
 from tests.support import profiles
 from tests.unit.providers.world import FILES, FIXTURES, horizon_record, paystack_dispute, read, stripe_refund
@@ -20,7 +23,7 @@ _MORE = {
 }
 _NUMBERS = ["1e999999999999999999999", "1e400", "-0.0", "NaN", "Infinity", "1" * 5000, "-1", "0.1", "1e-400"]
 _TEXTS = ["", "9" * 5000, "\ud800", "..", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "1e5", "NaN"]
-_VALUES = st.one_of(
+VALUES = st.one_of(
     st.none(),
     st.booleans(),
     st.integers(),
@@ -70,6 +73,18 @@ def _check_notice(notice: Notice) -> None:
             assert told.value.is_finite()
             assert not told.value.is_signed()
             assert len(f"{told.value:f}") < 100
+    if notice.payout:
+        assert not notice.facts
+        check_report(notice.payout)
+
+
+def check_report(report: Report) -> None:
+    """Look at what is told of a payout; one of the house's own may fetch money, by a negative amount."""
+    assert report.payout_id is None or is_id(report.payout_id)
+    assert report.reason is None or re.fullmatch(r"[A-Za-z0-9_.-]{1,100}", report.reason)
+    if report.amount:
+        assert report.amount.value.is_finite()
+        assert len(f"{report.amount.value:f}") < 100
 
 
 @pytest.mark.parametrize("provider", Provider)
@@ -79,7 +94,7 @@ def test_members_of_any_value(provider: Provider, data: st.DataObject) -> None:
     whole = json.loads(data.draw(st.sampled_from(bodies(provider))))
     for path in data.draw(st.lists(st.sampled_from(sorted(places(whole), key=str)), min_size=1, max_size=3)):
         with suppress(TypeError, KeyError, IndexError):  # an earlier change took the place away
-            put(whole, path, data.draw(_VALUES))
+            put(whole, path, data.draw(VALUES))
     check(provider, json.dumps(whole).encode())
 
 

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from tallystick.domain.errors import ProviderRefused, ProviderUnavailable
+from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.webhooks import EventRejected, Fact, Failed, Notice, Paid, Pending, Provider, TakenBack
 from tallystick.services.ports.providers import Gateway
 from tests.support.sandbox import RunningSandbox
@@ -21,6 +22,8 @@ from tests.unit.providers.world import (
 
 SUCCESS = body(Provider.PAYSTACK, "valid_deposit_completed")
 REFUNDED = body(Provider.PAYSTACK, "valid_refunded")
+PAID_OUT = body(Provider.PAYSTACK, "valid_payout_completed")
+NOT_PAID_OUT = body(Provider.PAYSTACK, "valid_payout_failed")
 REFERENCE = "dep-0000000000000001"
 TAKEN = TakenBack("358", "chargeback", amount("2500.00", "NGN"))
 
@@ -105,7 +108,7 @@ def test_a_dispute_that_was_declined_takes_nothing() -> None:
         "refund.pending",
         "refund.processing",
         "refund.needs-attention",
-        "transfer.success",
+        "transferrecipient.created",
     ],
 )
 def test_other_events_say_nothing_about_an_order(kind: str) -> None:
@@ -135,6 +138,51 @@ def test_other_events_say_nothing_about_an_order(kind: str) -> None:
 )
 def test_what_paystack_does_not_document_is_unreadable(original: bytes, path: str, value: object) -> None:
     assert rejection(Provider.PAYSTACK, changed(original, path, value)) == "unreadable"
+
+
+def test_a_transfer_of_somebody_else_s_is_named_by_paystack_s_id_alone() -> None:
+    assert read(Provider.PAYSTACK, PAID_OUT) == Notice(
+        "transfer.success",
+        ("paystack:TRF_test1",),
+        environment="test",
+        occurred_at_ms=1_767_225_610_000,
+        payout=Report(Outcome.PAID, "TRF_test1", amount("1000.00", "NGN")),
+    )
+    failed = Report(Outcome.FAILED, "TRF_test1", amount("1000.00", "NGN"), "failed")
+    assert read(Provider.PAYSTACK, NOT_PAID_OUT).payout == failed
+
+
+def test_a_transfer_of_ours_is_named_by_our_id_too() -> None:
+    ours = changed(PAID_OUT, "data.reference", "wdr-0123456789abcdef0123456789abcdef")
+    references = ("wdr_0123456789abcdef0123456789abcdef", "paystack:TRF_test1")
+    assert read(Provider.PAYSTACK, ours).references == references
+    assert read(Provider.PAYSTACK, changed(PAID_OUT, "data.reference", None)).references == ("paystack:TRF_test1",)
+
+
+def test_a_transfer_that_came_back_has_failed() -> None:
+    text = changed(changed(PAID_OUT, "event", "transfer.reversed"), "data.status", "reversed")
+    notice = read(Provider.PAYSTACK, changed(text, "data.updatedAt", ...))
+    assert notice.payout == Report(Outcome.FAILED, "TRF_test1", amount("1000.00", "NGN"), "reversed")
+    assert (notice.event, notice.occurred_at_ms, notice.facts) == ("transfer.reversed", None, ())
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.amount", None),
+        ("data.amount", 10.5),
+        ("data.currency", "naira"),
+        ("data.domain", "staging"),
+        ("data.domain", ...),
+        ("data.transfer_code", ...),
+        ("data.transfer_code", "TRF 1"),
+        ("data.reference", "../1"),
+        ("data.status", ...),
+        ("data.updatedAt", "yesterday"),
+    ],
+)
+def test_a_transfer_that_paystack_does_not_document_is_unreadable(path: str, value: object) -> None:
+    assert rejection(Provider.PAYSTACK, changed(PAID_OUT, path, value)) == "unreadable"
 
 
 def test_a_page_is_opened_under_the_order_s_id(paystack: Gateway, sandbox: RunningSandbox) -> None:

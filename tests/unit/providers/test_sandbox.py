@@ -6,8 +6,10 @@ import httpx
 import pytest
 
 from tests.support.sandbox import RunningSandbox
+from tests.unit.providers.payers import control
 
 STRIPE = {"authorization": "Bearer sk_test_1"}
+PAYOUT = {"amount": "100", "currency": "usd", "destination": "ba_closed", "metadata[withdrawal_id]": "wdr_1"}
 INTENT = {"amount": "100", "currency": "usd", "metadata[deposit_id]": "dep_1"}
 
 
@@ -37,6 +39,71 @@ def test_a_lost_answer_has_its_effect(sandbox: RunningSandbox) -> None:
     with pytest.raises(httpx.RemoteProtocolError):
         sandbox.http.post("/stripe/v1/payment_intents", headers=STRIPE, data=INTENT)
     assert list(sandbox.things("stripe")) == ["pi_sandbox_1"]
+
+
+def test_a_call_may_be_carried_out_and_not_look_so(sandbox: RunningSandbox) -> None:
+    sandbox.fail("stripe", status=504, carried_out=True, body={"error": "gone"})
+    answer = sandbox.http.post("/stripe/v1/payment_intents", headers=STRIPE, data=INTENT)
+    assert (answer.status_code, answer.json()) == (504, {"error": "gone"})
+    assert list(sandbox.things("stripe")) == ["pi_sandbox_1"]
+
+
+def test_a_provider_is_away_until_it_comes_back(sandbox: RunningSandbox) -> None:
+    sandbox.fail("stripe", status=500)
+    statuses = []
+    for away in (True, True, False, False):
+        control(sandbox, "away", provider="stripe", away=away)
+        statuses.append(sandbox.http.get("/stripe/v1/refunds", headers=STRIPE).status_code)
+    assert statuses == [503, 503, 500, 200]
+    assert [call["status"] for call in sandbox.calls("stripe")] == statuses
+    assert sandbox.http.get("/paystack/refund/1", headers=STRIPE).status_code == 404
+    control(sandbox, "away", provider="stripe", away=True)
+    sandbox.reset()
+    assert sandbox.http.get("/stripe/v1/refunds", headers=STRIPE).status_code == 200
+
+
+def test_keys_are_forgotten_and_what_was_done_under_them_stays(sandbox: RunningSandbox) -> None:
+    def pay() -> str:
+        headers = {**STRIPE, "idempotency-key": "k"}
+        return str(sandbox.http.post("/stripe/v1/payouts", headers=headers, data=PAYOUT).json()["id"])
+
+    assert (pay(), pay()) == ("po_sandbox_1", "po_sandbox_1")
+    for provider in ("stripe", "paystack", "truelayer"):
+        control(sandbox, "forget", provider=provider)
+    assert (pay(), pay()) == ("po_sandbox_2", "po_sandbox_2")
+    assert list(sandbox.things("stripe")) == ["po_sandbox_1", "po_sandbox_2"]
+
+
+def test_a_payout_is_pending_until_somebody_says_otherwise(sandbox: RunningSandbox) -> None:
+    made = sandbox.http.post("/stripe/v1/payouts", headers=STRIPE, data=PAYOUT).json()
+    assert (made["status"], made["destination"]) == ("pending", "ba_closed")
+    sandbox.put("stripe", made["id"], status="failed", failure_code="account_closed")
+    now = sandbox.http.get(f"/stripe/v1/payouts/{made['id']}", headers=STRIPE).json()
+    assert now == {**made, "status": "failed", "failure_code": "account_closed"}
+
+
+def test_newer_payouts_are_listed_first(sandbox: RunningSandbox) -> None:
+    for number in (3, 1, 2):
+        sandbox.put("stripe", f"po_{number}", created=number)
+    listed = sandbox.http.get("/stripe/v1/payouts?created[gte]=2", headers=STRIPE).json()
+    assert [payout["id"] for payout in listed["data"]] == ["po_3", "po_2"]
+    first = sandbox.http.get("/stripe/v1/payouts?limit=1", headers=STRIPE).json()
+    rest = sandbox.http.get("/stripe/v1/payouts?starting_after=po_3", headers=STRIPE).json()
+    assert ([payout["id"] for payout in first["data"]], first["has_more"]) == (["po_3"], True)
+    assert ([payout["id"] for payout in rest["data"]], rest["has_more"]) == (["po_2", "po_1"], False)
+
+
+def test_a_transfer_needs_a_recipient_and_a_new_reference(sandbox: RunningSandbox) -> None:
+    def post(path: str, order: dict[str, object]) -> tuple[int, str]:
+        answer = sandbox.http.post(f"/paystack/{path}", headers=STRIPE, json=order)
+        return answer.status_code, answer.json().get("code") or answer.json()["data"].get("status", "")
+
+    order: dict[str, object] = {"amount": 1, "currency": "NGN", "recipient": "RCP_0581", "reference": "wdr-1"}
+    assert post("transfer", order) == (400, "invalid_transfer_recipient")
+    assert post("transferrecipient", {"bank_code": "058", "account_number": "1"}) == (201, "")
+    assert post("transfer", order) == (200, "pending")
+    assert post("transfer", order) == (400, "duplicate_transfer_reference")
+    assert sandbox.http.get("/paystack/transfer/verify/wdr-2", headers=STRIPE).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -69,7 +136,7 @@ def test_who_is_not_known_gets_nothing(sandbox: RunningSandbox, path: str, statu
 )
 def test_what_is_not_played_is_not_found(sandbox: RunningSandbox, path: str, headers: dict[str, str]) -> None:
     assert sandbox.http.get(path, headers=headers).status_code == 404
-    if path.startswith("/stripe"):
+    if headers == STRIPE:
         assert sandbox.http.post(path, headers=headers).status_code == 404
 
 

@@ -1,12 +1,15 @@
 import pytest
 
-from tallystick.domain.webhooks import Fact, Failed, Paid, Pending, Provider, TakenBack
+from tallystick.domain.payouts import Outcome, Report
+from tallystick.domain.webhooks import Fact, Failed, Notice, Paid, Pending, Provider, TakenBack
 from tests.unit.providers.world import amount, body, changed, read, rejection, stripe_refund
 
 SUCCEEDED = body(Provider.STRIPE, "valid_deposit_completed")
 FAILED = body(Provider.STRIPE, "valid_deposit_failed")
 REFUNDED = body(Provider.STRIPE, "valid_refunded")
 DISPUTED = body(Provider.STRIPE, "valid_chargeback")
+PAID_OUT = body(Provider.STRIPE, "valid_payout_completed")
+WITHDRAWAL = "wdr_0123456789abcdef0123456789abcdef"
 
 
 def dispute_event(kind: str, status: str) -> bytes:
@@ -145,11 +148,16 @@ def test_that_a_dispute_was_won_is_left_to_its_end(kind: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["checkout.session.completed", "checkout.session.async_payment_succeeded", "payout.paid", "customer.created"],
+    [
+        "checkout.session.completed",
+        "checkout.session.async_payment_succeeded",
+        "payout.reconciliation_completed",
+        "customer.created",
+    ],
 )
 def test_other_events_say_nothing_about_an_order(kind: str) -> None:
     notice = read(Provider.STRIPE, changed(SUCCEEDED, "type", kind))
-    assert (notice.event, notice.references, notice.facts, notice.confirm) == (kind, (), (), False)
+    assert notice == Notice(kind, environment="test")
 
 
 @pytest.mark.parametrize(
@@ -172,3 +180,78 @@ def test_other_events_say_nothing_about_an_order(kind: str) -> None:
 )
 def test_what_stripe_does_not_document_is_unreadable(path: str, value: object) -> None:
     assert rejection(Provider.STRIPE, changed(SUCCEEDED, path, value)) == "unreadable"
+
+
+def payout_event(kind: str, status: str, **members: object) -> bytes:
+    text = changed(changed(PAID_OUT, "type", f"payout.{kind}"), "data.object.status", status)
+    for name, value in {"metadata": {"withdrawal_id": WITHDRAWAL}, **members}.items():
+        text = changed(text, f"data.object.{name}", value)
+    return text
+
+
+def test_a_payout_of_somebody_else_s_is_named_by_stripe_s_id_alone() -> None:
+    assert read(Provider.STRIPE, PAID_OUT) == Notice(
+        "payout.paid",
+        ("stripe:po_test_1",),
+        environment="test",
+        payout=Report(Outcome.PAID, "po_test_1", amount("7.00", "USD")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "outcome", "reason"),
+    [
+        ("created", "pending", Outcome.PENDING, None),
+        ("updated", "in_transit", Outcome.PENDING, None),
+        ("updated", "something_new", Outcome.UNCLEAR, None),
+        ("paid", "paid", Outcome.PAID, None),
+        ("failed", "failed", Outcome.FAILED, "failed"),
+        ("canceled", "canceled", Outcome.FAILED, "canceled"),
+    ],
+)
+def test_a_payout_of_ours_is_reported(kind: str, status: str, outcome: Outcome, reason: str | None) -> None:
+    assert read(Provider.STRIPE, payout_event(kind, status)) == Notice(
+        f"payout.{kind}",
+        (WITHDRAWAL, "stripe:po_test_1"),
+        environment="test",
+        payout=Report(outcome, "po_test_1", amount("7.00", "USD"), reason),
+    )
+
+
+def test_a_payout_that_failed_says_why() -> None:
+    report = read(Provider.STRIPE, payout_event("failed", "failed", failure_code="account_closed")).payout
+    assert report == Report(Outcome.FAILED, "po_test_1", amount("7.00", "USD"), "account_closed")
+
+
+def test_a_payout_of_live_money_says_so() -> None:
+    assert read(Provider.STRIPE, changed(PAID_OUT, "livemode", value=True)).environment == "live"
+
+
+def test_money_that_the_house_s_bank_has_to_give_is_no_fault() -> None:
+    report = read(Provider.STRIPE, payout_event("paid", "paid", metadata=None, amount=-700)).payout
+    assert report == Report(Outcome.PAID, "po_test_1", amount("-7.00", "USD"))
+
+
+@pytest.mark.parametrize("tag", [None, 7, "", "wd_1", f" {WITHDRAWAL}", "wdr_ 1", "wdr_\ud800", ["wdr_1"]])
+def test_what_others_wrote_on_a_payout_names_no_withdrawal(tag: object) -> None:
+    event = payout_event("paid", "paid", metadata={"withdrawal_id": tag})
+    assert read(Provider.STRIPE, event).references == ("stripe:po_test_1",)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.object.amount", "700"),
+        ("data.object.amount", 7.5),
+        ("data.object.amount", ...),
+        ("data.object.amount", 10**38),
+        ("data.object.amount", -(10**38)),
+        ("data.object.currency", ...),
+        ("data.object.id", ".."),
+        ("data.object.status", None),
+        ("data.object.metadata", []),
+        ("data.object.failure_code", 7),
+    ],
+)
+def test_a_payout_that_stripe_does_not_document_is_unreadable(path: str, value: object) -> None:
+    assert rejection(Provider.STRIPE, changed(PAID_OUT, path, value)) == "unreadable"

@@ -113,9 +113,9 @@ def test_a_payout_whose_answer_is_lost_is_made_once(
 def test_a_payout_that_is_made_after_we_gave_up_is_made_once(
     stripe: Payer, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "READ_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(http, "READ_TIMEOUT_S", 0.25)
     hasty = payer(Provider.STRIPE, sandbox.url("stripe"))
-    sandbox.fail("stripe", delay_ms=700)
+    sandbox.fail("stripe", delay_ms=900)
     unclear(lambda: hasty.send(SENT))
     assert stripe.look_up(SENT, NOW_MS) == Report(Outcome.UNCLEAR)
     assert stripe.send(submitted(sends=2)) == PENDING

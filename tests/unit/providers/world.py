@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from cli.webhooks.keys import provider_keys
 from tallystick.adapters.providers.moonpay.gateway import MoonPayGateway
 from tallystick.adapters.providers.paystack.gateway import PaystackGateway
 from tallystick.adapters.providers.ramp.gateway import RampGateway
@@ -68,7 +69,7 @@ SECRETS: Final[Mapping[Provider, dict[str, str]]] = {
         "private_key": TRUELAYER_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
         "key_id": "our-kid",
     },
-    Provider.STELLAR: {},
+    Provider.STELLAR: provider_keys()["stellar"],
 }
 TRUELAYER_PUBLIC_PEM: Final = (
     TRUELAYER_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

@@ -95,9 +95,10 @@ def providers() -> Providers:
 
 
 def _speaking_with(provider: Provider, make: Callable[..., Speaker]) -> Speaker:
-    setting, secrets = provider_setting(provider), _provider_keys()
+    """Give it the provider's part of the configuration; keys are looked for when one is needed."""
+    setting = provider_setting(provider)
     (public_url,) = settings().require("public_url")
-    return make(provider, setting, lambda: secrets().get(provider, {}), settings().assets, public_url)
+    return make(provider, setting, lambda: _provider_keys()().get(provider, {}), settings().assets, public_url)
 
 
 def provider_setting(provider: Provider) -> ProviderSetting:

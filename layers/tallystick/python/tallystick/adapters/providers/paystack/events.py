@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tallystick.adapters.providers.paystack.amounts import amount_of
-from tallystick.adapters.providers.paystack.reports import Transfer
+from tallystick.adapters.providers.paystack.reports import TransferEvent
 from tallystick.adapters.providers.reading import (
     Currency,
     Digits,
@@ -174,7 +174,7 @@ def _dispute(event: str, data: Mapping[str, Any]) -> Notice:
 
 
 def _transfer(event: str, data: Mapping[str, Any]) -> Notice:
-    transfer = understand(Transfer, data)
+    transfer = understand(TransferEvent, data)
     return Notice(
         event,
         transfer.references,

@@ -42,7 +42,7 @@ class _Recipient(Document):
     data: _NewRecipient
 
 
-class _Told(Document):
+class _Answer(Document):
     status: Literal[True]
     data: Transfer
 
@@ -84,7 +84,7 @@ class PaystackPayouts(ProviderGateway):
         reply = self._http.get(f"/transfer/verify/{reference_of(withdrawal.flow_id)}", self._headers())
         refused = refusal(reply, _Refusal)
         if refused is None:
-            return granted(reply, _Told).data.report()
+            return _told(reply, withdrawal)
         if reply.status == HTTPStatus.NOT_FOUND or "not found" in refused.message.lower():
             return nothing_found(withdrawal, now_ms)
         raise unclear(reply)
@@ -99,7 +99,7 @@ class PaystackPayouts(ProviderGateway):
             "reason": withdrawal.flow_id,
         }
         sent = self._post("/transfer", order, repeatable=False)
-        return _refused(sent) or granted(sent, _Told).data.report()
+        return _refused(sent) or _told(sent, withdrawal)
 
     def _post(self, path: str, order: Mapping[str, object], *, repeatable: bool) -> Reply:
         headers = {**self._headers(), "Content-Type": "application/json"}
@@ -107,6 +107,18 @@ class PaystackPayouts(ProviderGateway):
 
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self._secret('api_key')}"}
+
+
+def _told(reply: Reply, withdrawal: Withdrawal) -> Report:
+    """Say how the transfer of a withdrawal stands.
+
+    Raises:
+        ProviderUnavailable: it is not told, or another one is.
+    """
+    transfer = granted(reply, _Answer).data
+    if transfer.reference not in {None, reference_of(withdrawal.flow_id)}:
+        raise unclear(reply)
+    return transfer.report()
 
 
 def _refused(reply: Reply) -> Report | None:

@@ -23,18 +23,23 @@ class Transfer(Document):
     """Describe a transfer."""
 
     transfer_code: Id
-    domain: Environment
+    reference: Id | None = None
     status: Name
     currency: Currency
     amount: Digits
-    reference: Id | None = None
-    updated_at: Instant | None = Field(default=None, alias="updatedAt")
 
     def report(self) -> Report:
         """Say how it stands; a status that Paystack does not document proves nothing."""
         outcome = _OUTCOMES.get(self.status, Outcome.UNCLEAR)
         reason = self.status if outcome is Outcome.FAILED else None
         return Report(outcome, self.transfer_code, amount_of(self.amount, self.currency), reason)
+
+
+class TransferEvent(Transfer):
+    """Describe a transfer as an event does: it says of which money, and when."""
+
+    domain: Environment
+    updated_at: Instant | None = Field(default=None, alias="updatedAt")
 
     @property
     def references(self) -> tuple[str, ...]:

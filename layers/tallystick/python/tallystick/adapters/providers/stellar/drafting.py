@@ -24,7 +24,6 @@ from tallystick.adapters.providers.stellar.transactions import FAILED
 from tallystick.domain.destinations import Destination
 from tallystick.domain.money import format_units
 from tallystick.domain.payouts import Draft
-from tallystick.settings import ConfigurationError
 
 TIME_S: Final = 60
 """So long the network may take a payment: a dozen ledgers. After it, what is not there never will be."""
@@ -37,17 +36,9 @@ no more waits when many want in."""
 class Payer:
     """Hold the key of the account that pays."""
 
-    def __init__(self, seed: str, network: str) -> None:
-        """Read a seed (`S…`).
-
-        Raises:
-            ConfigurationError: it is none.
-        """
-        try:
-            self._keypair = Keypair.from_secret(seed)
-        except ValueError:
-            # Not chained: what cannot be read must not get into a message.
-            raise ConfigurationError("Stellar's payout_seed is no seed") from None
+    def __init__(self, seed: bytes, network: str) -> None:
+        """Make the key of its 32 bytes, for one network."""
+        self._keypair = Keypair.from_raw_ed25519_seed(seed)
         self._network = network
 
     @property

@@ -1,6 +1,7 @@
 """Pay out on Stellar: with a transaction that is signed beforehand, has one hash, and is valid for a minute."""
 
 import base64
+import binascii
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -32,6 +33,9 @@ LAG_MS: Final = 60_000
 HISTORY_MS: Final = 3_600_000
 """Horizon has to know so much from before a draft expires: all of its minute, wherever our clock stands."""
 
+_SEED: Final = b"\x90"
+"""The version byte of a seed: it makes the text begin with S (SEP-23)."""
+
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -46,7 +50,8 @@ class StellarPayouts(ProviderGateway):
         destination = withdrawal.destination
         if destination.type is not DestinationType.STELLAR:
             raise self._refused("Stellar pays out to its own accounts.")
-        if strkey.public_key(destination.account) == self._paying_key():
+        key = Ed25519PrivateKey.from_private_bytes(self._seed())
+        if strkey.public_key(destination.account) == key.public_key().public_bytes_raw():
             raise self._refused("This is the account that payouts are paid from.")
         self._asset(withdrawal)
         self._stroops(withdrawal)
@@ -56,7 +61,7 @@ class StellarPayouts(ProviderGateway):
         # Imported here: nothing else needs stellar_sdk, which takes over a second.
         from tallystick.adapters.providers.stellar.drafting import Payer
 
-        payer = Payer(self._secret("payout_seed"), self._network)
+        payer = Payer(self._seed(), self._network)
         ours, theirs = self._account(payer.account), self._account(withdrawal.destination.account)
         if ours is None:
             raise ProviderUnavailable("The account that pays is not funded; try again.", provider=self.provider)
@@ -128,15 +133,21 @@ class StellarPayouts(ProviderGateway):
     def _network(self) -> str:
         return NETWORKS[self._setting.environment]
 
-    def _paying_key(self) -> bytes:
-        """Give the public key of the account that pays; a seed is written as an account is (SEP-23)."""
-        seed = self._secret("payout_seed")
+    def _seed(self) -> bytes:
+        """Read the seed of the account that pays.
+
+        Raises:
+            ConfigurationError: it is none.
+        """
         try:
-            key = Ed25519PrivateKey.from_private_bytes(base64.b32decode(seed)[1:-2])
+            decoded = base64.b32decode(self._secret("payout_seed"))
         except ValueError:
-            # Not chained: what cannot be read must not get into a message.
-            raise ConfigurationError("Stellar's payout_seed is no seed") from None
-        return key.public_key().public_bytes_raw()
+            decoded = b""
+        signed, checksum = decoded[:-2], decoded[-2:]
+        if binascii.crc_hqx(signed, 0).to_bytes(2, "little") != checksum or signed[:1] != _SEED:
+            # What cannot be read must not get into a message.
+            raise ConfigurationError("Stellar's payout_seed is no seed")
+        return signed[1:]
 
 
 def _draft_of(withdrawal: Withdrawal) -> Draft:

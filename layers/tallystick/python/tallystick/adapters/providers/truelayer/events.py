@@ -56,7 +56,7 @@ class Refund(Document):
 
 
 class Payout(Document):
-    """Describe a payout; one that a bank sent back may stay executed, and then only an event tells of it."""
+    """Describe a payout; one that was executed fails when the bank sends it back."""
 
     id: Id
     status: Name

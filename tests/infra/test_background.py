@@ -1,4 +1,4 @@
-"""What becomes of a webhook behind the API: the queue, its consumer, the clock, and the keys."""
+"""What works behind the API: queues and their consumers, the clock, and the keys."""
 
 import json
 from collections.abc import Callable
@@ -11,43 +11,58 @@ from tests.infra.synthesis import Synthesis, render, stage_of, synthesize
 STAGES = ("local", "staging", "production")
 
 
-def test_a_message_that_is_received_in_vain_ends_in_the_dead_letter_queue(synthesis: Synthesis) -> None:
-    """Deliveries that come too early count, too: the processor itself gives up long before."""
-    queue = synthesis.properties("AWS::SQS::Queue")["WebhookQueueEvents"]
+@pytest.mark.parametrize("name", ["WebhookQueue", "PayoutQueue"])
+def test_a_message_that_is_received_in_vain_ends_in_the_dead_letter_queue(synthesis: Synthesis, name: str) -> None:
+    """Deliveries that come too early count, too: who works on it gives up long before."""
+    queue = synthesis.properties("AWS::SQS::Queue")[f"{name}Events"]
 
-    assert render(queue["RedrivePolicy"]["deadLetterTargetArn"]) == "WebhookQueueDeadLetters.Arn"
+    assert render(queue["RedrivePolicy"]["deadLetterTargetArn"]) == f"{name}DeadLetters.Arn"
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 50
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_message_stays_hidden_while_it_is_processed(synthesis_of: Callable[[str], Synthesis], stage: str) -> None:
     """Six times as long on AWS, where a batch may wait for the function; never shorter."""
-    synthesis = synthesis_of(stage)
-    hidden_s = synthesis.properties("AWS::SQS::Queue")["WebhookQueueEvents"]["VisibilityTimeout"]
-    timeout_s = synthesis.functions()["webhook_processor"]["Timeout"]
+    synthesis, settings = synthesis_of(stage), stage_of(stage)
+    for queue, function, expected_s in (
+        ("WebhookQueueEvents", "webhook_processor", settings.webhook_visibility_s),
+        ("PayoutQueueEvents", "payout_worker", settings.payout_visibility_s),
+    ):
+        hidden_s = synthesis.properties("AWS::SQS::Queue")[queue]["VisibilityTimeout"]
+        timeout_s = synthesis.functions()[function]["Timeout"]
+        assert hidden_s == expected_s
+        assert hidden_s >= timeout_s * (1 if stage == "local" else 6)
+        assert timeout_s == (20 if stage == "local" else 60)
 
-    assert hidden_s == stage_of(stage).webhook_visibility_s
-    assert hidden_s >= timeout_s * (1 if stage == "local" else 6)
-    assert timeout_s == (20 if stage == "local" else 60)
 
-
-def test_the_processor_answers_for_each_message_of_a_batch(synthesis: Synthesis) -> None:
+@pytest.mark.parametrize(
+    ("name", "queue", "function"),
+    [
+        ("WebhooksEvents", "WebhookQueueEvents.Arn", "WebhooksWebhookProcessorFunction.Arn"),
+        ("PayoutsEvents", "PayoutQueueEvents.Arn", "PayoutsPayoutWorkerFunction.Arn"),
+    ],
+)
+def test_a_consumer_answers_for_each_message_of_a_batch(
+    synthesis: Synthesis, name: str, queue: str, function: str
+) -> None:
     """One that fails does not bring the others back."""
-    mapping = synthesis.properties("AWS::Lambda::EventSourceMapping")["WebhooksEvents"]
+    mapping = synthesis.properties("AWS::Lambda::EventSourceMapping")[name]
 
-    assert render(mapping["EventSourceArn"]) == "WebhookQueueEvents.Arn"
-    assert render(mapping["FunctionName"]) == "WebhooksWebhookProcessorFunction.Arn"
+    assert render(mapping["EventSourceArn"]) == queue
+    assert render(mapping["FunctionName"]) == function
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BatchSize"] == 5
     assert "ScalingConfig" not in mapping
 
 
-def test_a_stage_may_bound_how_many_processors_run(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_stage_may_bound_how_many_consumers_run(tmp_path_factory: pytest.TempPathFactory) -> None:
     """For the sake of a provider's rate limit, say."""
-    bounded = synthesize(connected(webhook_concurrency=3), tmp_path_factory.mktemp("bounded") / "production")
+    stage = connected(webhook_concurrency=3, payout_concurrency=2)
+    bounded = synthesize(stage, tmp_path_factory.mktemp("bounded") / "production")
 
-    mapping = bounded.properties("AWS::Lambda::EventSourceMapping")["WebhooksEvents"]
-    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 3}
+    mappings = bounded.properties("AWS::Lambda::EventSourceMapping")
+    assert mappings["WebhooksEvents"]["ScalingConfig"] == {"MaximumConcurrency": 3}
+    assert mappings["PayoutsEvents"]["ScalingConfig"] == {"MaximumConcurrency": 2}
 
 
 def test_the_clock_calls_every_minute_and_makes_up_for_nothing(synthesis: Synthesis) -> None:
@@ -63,6 +78,7 @@ def test_the_clock_calls_every_minute_and_makes_up_for_nothing(synthesis: Synthe
     assert called == {
         "WebhooksSweep": "WebhooksWebhookSweepFunction.Arn",
         "WebhooksPoll": "WebhooksStellarPollerFunction.Arn",
+        "PayoutsSweep": "PayoutsWithdrawalSweepFunction.Arn",
     }
     for config in synthesis.properties("AWS::Lambda::EventInvokeConfig").values():
         assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
@@ -78,6 +94,7 @@ def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis
     ]
 
     assert sorted((render(one["SourceArn"]), render(one["FunctionName"])) for one in permissions) == [
+        ("PayoutsSweep.Arn", "PayoutsWithdrawalSweepFunction.Arn"),
         ("WebhooksPoll.Arn", "WebhooksStellarPollerFunction.Arn"),
         ("WebhooksSweep.Arn", "WebhooksWebhookSweepFunction.Arn"),
     ]
