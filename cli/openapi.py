@@ -17,11 +17,12 @@ FUNCTIONS: Final = (
     "statements",
     "transfers",
     "wallets",
+    "withdrawals",
 )
 CONTRACT: Final = Path(__file__).parents[1] / "functions" / "docs" / "openapi.json"
 
 _PUBLIC_TAGS: Final = frozenset({"assets", "auth", "health"})
-_KEY_TAGS: Final = frozenset({"deposits", "movements"})
+_KEY_TAGS: Final = frozenset({"deposits", "movements", "withdrawals"})
 _PROBLEM: Final = {
     "type": "object",
     "description": "RFC 9457; `type` is stable, further members depend on it (docs/api.md lists them).",

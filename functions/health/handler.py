@@ -80,7 +80,7 @@ def ready() -> Response[ReadinessView]:
     return http.unavailable(ReadinessView(status="not-ready", checks=checks))
 
 
-@app.get("/health/detailed", tags=["health"])
+@app.get("/health/detailed", tags=["operations"])
 def detailed() -> Response[DetailedHealthView]:
     """Show how fast the tables answer and which providers are left alone. For ADMIN."""
     http.caller(app).require(Role.ADMIN)
