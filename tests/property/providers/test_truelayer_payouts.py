@@ -1,0 +1,119 @@
+"""No answer of TrueLayer proves what it does not say, and a payout is over exactly what was asked for."""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+from unittest.mock import patch
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tallystick.adapters.providers.http import ProviderHttp
+from tallystick.adapters.providers.truelayer.payouts import TrueLayerPayouts, reference_of
+from tallystick.domain.destinations import Destination, DestinationType
+from tallystick.domain.errors import ProviderRefused, ProviderUnavailable
+from tallystick.domain.money import DEFAULT_ASSETS, Asset
+from tallystick.domain.payouts import Outcome, Report
+from tallystick.domain.webhooks import Provider
+from tests.property.providers.test_malformed import VALUES, check_report, places, put
+from tests.support import profiles
+from tests.support.scene import NOW_MS
+from tests.support.withdrawals import submitted
+from tests.unit.providers.world import NOWHERE, PUBLIC_URL, SECRETS, setting
+
+PAYOUT: Final = "0cd1b0f7-0000-4000-8000-000000000001"
+TOKEN: Final = (200, b'{"access_token": "token-1", "expires_in": 3600}')
+POUNDS: Final[dict[str, Any]] = {
+    "provider": Provider.TRUELAYER,
+    "asset": DEFAULT_ASSETS["GBP"],
+    "destination": Destination(DestinationType.IBAN, "GB53CLRB04066200002723", name="Jo Test"),
+}
+SENT: Final = submitted(**POUNDS)
+ERROR: Final = {"type": "https://docs.truelayer.com/docs/error-types#invalid-parameters", "title": "Invalid"}
+REUSED: Final = {"type": "https://docs.truelayer.com/docs/error-types#idempotency-key-reuse"}
+STATE: Final = {
+    "id": PAYOUT,
+    "amount_in_minor": 2500,
+    "currency": "GBP",
+    "status": "failed",
+    "failure_reason": "blocked",
+}
+LISTED: Final = {"payout_id": PAYOUT, "beneficiary": {"reference": reference_of(SENT.flow_id)}}
+PAGE: Final = {"items": [{"payout_id": "other", "beneficiary": {"reference": "OTHER"}}, LISTED], "pagination": {}}
+
+
+def payer() -> TrueLayerPayouts:
+    chosen = setting(Provider.TRUELAYER, NOWHERE)
+    return TrueLayerPayouts(chosen, lambda: SECRETS[Provider.TRUELAYER], DEFAULT_ASSETS, PUBLIC_URL)
+
+
+@st.composite
+def answers(draw: st.DrawFn, *genuine: dict[str, Any]) -> tuple[int, bytes]:
+    """Draw an answer: a genuine one, perhaps with members or bytes changed, under any status."""
+    whole = json.loads(json.dumps(draw(st.sampled_from(genuine))))
+    for path in draw(st.lists(st.sampled_from(sorted(places(whole), key=str)), max_size=2)):
+        with suppress(TypeError, KeyError, IndexError):  # an earlier change took the place away
+            put(whole, path, draw(VALUES))
+    text = bytearray(json.dumps(whole).encode())
+    if draw(st.integers(0, 9)) == 0:
+        at = draw(st.integers(0, len(text)))
+        text[at : at + draw(st.integers(0, 5))] = draw(st.binary(max_size=5))
+    return draw(st.sampled_from([200, 200, 202, 301, 400, 400, 401, 403, 404, 409, 422, 422, 500])), bytes(text)
+
+
+def asked(act: Callable[[], Report], answer: Callable[[str], tuple[int, bytes]]) -> Report | None:
+    """Act with these answers, and a token; tell what is reported, or nothing when that is unknown."""
+
+    def exchange(_http: ProviderHttp, _method: str, path: str, *_: object) -> tuple[int, bytes]:
+        return TOKEN if path == "/connect/token" else answer(path.partition("?")[0])
+
+    with patch.object(ProviderHttp, "_exchange", exchange), patch("tallystick.adapters.providers.http.PAUSES_S", ()):
+        try:
+            return act()
+        except ProviderUnavailable as unavailable:
+            unavailable.detail.encode()
+            return None
+
+
+@settings(max_examples=profiles.examples(400))
+@given(answer=answers(ERROR, REUSED, {"id": PAYOUT}))
+def test_a_send_fails_only_by_a_refusal(answer: tuple[int, bytes]) -> None:
+    report = asked(lambda: payer().send(SENT), lambda _path: answer)
+    if report is None:
+        return
+    check_report(report)
+    if report.outcome is Outcome.FAILED:
+        assert answer[0] in {400, 422}
+        assert f"error-types#{report.reason}" in answer[1].decode()
+        assert "idempotency" not in (report.reason or "")
+        assert report.payout_id is None
+    else:
+        assert (answer[0] in {200, 202}, report.outcome, report.reason) == (True, Outcome.PENDING, None)
+        assert report.payout_id == json.loads(answer[1])["id"]
+
+
+@settings(max_examples=profiles.examples(400))
+@given(data=st.data())
+def test_nothing_is_ever_said_to_be_absent(data: st.DataObject) -> None:
+    def answer(path: str) -> tuple[int, bytes]:
+        return data.draw(answers(PAGE if path.endswith("/transactions") else STATE))
+
+    report = asked(lambda: payer().look_up(SENT, NOW_MS), answer)
+    if report is not None:
+        check_report(report)
+        assert report.outcome is not Outcome.ABSENT
+        assert report.outcome is Outcome.UNCLEAR or (report.payout_id is not None and report.amount is not None)
+
+
+@settings(max_examples=profiles.examples(200))
+@given(units=st.integers(1, 10**30), scale=st.integers(0, 18))
+def test_units_become_pence_exactly(units: int, scale: int) -> None:
+    described = submitted(**{**POUNDS, "units": units, "asset": Asset("GBP", scale)})
+    if units * 100 % 10**scale:
+        with pytest.raises(ProviderRefused):
+            payer().check(described)
+    else:
+        payer().check(described)
+        assert payer()._order(described)["amount_in_minor"] == units * 100 // 10**scale  # noqa: SLF001

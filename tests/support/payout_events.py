@@ -1,0 +1,219 @@
+"""A scene where money leaves, providers tell of it, and time passes until every withdrawal has come to its end."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Final
+
+from tallystick.domain.inbox import InboxEvent
+from tallystick.domain.money import Amount, from_minor
+from tallystick.domain.payouts import Outcome, Report
+from tallystick.domain.webhooks import Notice, Provider
+from tallystick.domain.withdrawals import OPEN, Withdrawal, WithdrawalState
+from tallystick.services.processing import Handled, Office, Providers, Retries, handle
+from tallystick.services.sweeping import sweep
+from tests.support.fake_payer import HOUR_MS, FakePayer, Payout
+from tests.support.fake_store import FakeStore
+from tests.support.fake_webhooks import FakeInbox, ScriptedGateway
+from tests.support.incoming import DELAYS_MS, GRACE_MS
+from tests.support.leaving import Leaving
+from tests.support.scene import USD, Scene
+
+WORKED_ON: Final = (WithdrawalState.REQUESTED, WithdrawalState.APPROVED, WithdrawalState.SUBMITTED)
+MOST_ROUNDS: Final = 400
+STRIPE: Final = "external:stripe:USD"
+FEES: Final = "external:fees:USD"
+
+
+class SlowPayer(FakePayer):
+    """Play a provider that shows a payout `lag_ms` after it was made, and knows a key for a day after its first use.
+
+    A draft is taken up when `include` says so, or at once while `lag_ms` is 0.
+    """
+
+    lag_ms: int = 0
+
+    def __init__(self, backing: FakeStore, *, signs: bool = False, lag_ms: int = 0) -> None:
+        """Remember when what was made."""
+        super().__init__(backing, signs=signs)
+        self.lag_ms = lag_ms
+        self.made_ms: dict[str, int] = {}
+
+    def send(self, withdrawal: Withdrawal) -> Report:
+        """Forget old keys first."""
+        self.keys = {key: one for key, one in self.keys.items() if self.now_ms < self._made_ms(one) + 24 * HOUR_MS}
+        return super().send(withdrawal)
+
+    def look_up(self, withdrawal: Withdrawal, now_ms: int) -> Report:
+        """Leave out what it does not show yet."""
+        shown = [one for one in self.payouts if now_ms >= self._made_ms(one) + self.lag_ms]
+        everything, self.payouts = self.payouts, shown
+        try:
+            return super().look_up(withdrawal, now_ms)
+        finally:
+            self.payouts = everything
+
+    def _made_ms(self, payout: Payout) -> int:
+        return self.made_ms.setdefault(payout.payout_id, self.now_ms)
+
+
+class Told(Leaving):
+    """Let events of the provider come in, and let everybody do their part until nothing is left to do."""
+
+    def __init__(self, units: int = 10_000, *, signs: bool = False) -> None:
+        """Open ada's wallet `wal_a`."""
+        super().__init__(units, signs=signs)
+        self.inbox = FakeInbox(self.store)
+        self.gateway = ScriptedGateway(self.store)
+
+    def processor(self) -> Office:
+        """Process events."""
+        providers = Providers(lambda _provider: self.gateway, lambda _provider: self.payer)
+        return Office(self.inbox, self.books(), self.alerts, providers, Retries(DELAYS_MS, GRACE_MS))
+
+    def says(
+        self,
+        name: str,
+        outcome: Outcome,
+        *references: str,
+        payout_id: str | None = None,
+        amount: Amount | None = None,
+        reason: str | None = None,
+    ) -> InboxEvent:
+        """Let an event come in that says so of a payout."""
+        report = Report(outcome, payout_id, amount, reason)
+        self.gateway.script[name] = Notice(name, references, payout=report)
+        event = InboxEvent(
+            provider=Provider.STRIPE,
+            environment="test",
+            external_id=name,
+            body=name.encode(),
+            headers={},
+            query={},
+            received_at_ms=self.now_ms,
+            due_at_ms=self.now_ms + GRACE_MS,
+        )
+        return self.inbox.events.setdefault(event.inbox_key, event)
+
+    def told(self, withdrawal: Withdrawal, outcome: Outcome, name: str | None = None) -> InboxEvent:
+        """Let an event come in that says so of a withdrawal's newest payout, as the provider would say it."""
+        made = [payout for payout in self.payer.payouts if payout.withdrawal_id == withdrawal.flow_id]
+        newest = made[-1] if made else None
+        return self.says(
+            name or f"{withdrawal.flow_id} {outcome}",
+            outcome,
+            withdrawal.flow_id,
+            payout_id=newest.payout_id if newest else None,
+            amount=Amount(from_minor(newest.units, USD.scale), USD.code) if newest else None,
+            reason=newest.reason if newest else None,
+        )
+
+    def handle(self, event: InboxEvent) -> Handled:
+        """Process an event once."""
+        self.payer.now_ms = self.now_ms
+        return handle(office=self.processor(), inbox_key=event.inbox_key, now_ms=self.now_ms)
+
+    def handle_until_finished(self, event: InboxEvent) -> Handled:
+        """Process an event as often as its retries say, and let the time pass that they ask for."""
+        for _ in range(len(DELAYS_MS) + 2):
+            handled = self.handle(event)
+            if handled.wait_ms is None:
+                return handled
+            self.now_ms += handled.wait_ms
+        raise AssertionError("the retries never end")
+
+    def sweep(self) -> int:
+        """Queue what is overdue."""
+        return sweep(agenda=self.flows, queue=self.queue, names=WORKED_ON, now_ms=self.now_ms, grace_ms=GRACE_MS)
+
+    def deliver(self) -> None:
+        """Work on all that is queued, once."""
+        queued, self.queue.sent = self.queue.sent, []
+        for flow_id in dict.fromkeys(queued):
+            self.work(self.withdrawal(flow_id))
+
+    def run_until_nothing_is_open(self) -> None:
+        """Deliver, sweep and wait until no withdrawal is left that somebody could work on."""
+        for _ in range(MOST_ROUNDS):
+            self.deliver()
+            waiting = [known for known in self.withdrawals if known.state in WORKED_ON]
+            if not waiting:
+                return
+            self.now_ms = max(self.now_ms, min(known.not_before_ms for known in waiting) + 1)
+            self.sweep()
+            self.now_ms += 0 if self.queue.sent else GRACE_MS
+        raise AssertionError("it never comes to its end")
+
+    @property
+    def withdrawals(self) -> list[Withdrawal]:
+        """List all there are, without a call."""
+        return [flow for flow in self.store.flow_items.values() if isinstance(flow, Withdrawal)]
+
+    def withdrawal(self, flow_id: str) -> Withdrawal:
+        """Look at one without a call."""
+        found = self.store.flow_items[flow_id]
+        assert isinstance(found, Withdrawal)
+        return found
+
+    def wallet_held(self, wallet_id: str = "wal_a") -> int:
+        """Look at what a wallet shows as on hold."""
+        return self.store.account_items[wallet_id].held
+
+    def put_in_state(self, withdrawal: Withdrawal, **changes: object) -> Withdrawal:
+        """Change what is stored of a withdrawal, behind the services' back."""
+        changed = replace(self.standing(withdrawal), **changes)  # type: ignore[arg-type] # by name
+        self.store.flow_items[withdrawal.flow_id] = changed
+        return changed
+
+
+def side(scene: Scene, account_id: str) -> int:
+    """Add up a tallied account from the transfer records, without a call."""
+    postings = [posting for record in scene.store.records.values() for posting in getattr(record, "postings", ())]
+    return sum(posting.units for posting in postings if posting.account_id == account_id)
+
+
+def kinds(scene: Scene) -> list[str]:
+    """Name the movements that were made for withdrawals, in their order."""
+    return [record.kind for record in scene.store.written if str(getattr(record, "kind", "")).startswith("withdrawal")]
+
+
+def check_endings(scene: Told, opening_units: int = 10_000) -> None:
+    """Check that each withdrawal was paid once or returned in full, and that nothing else happened to any money."""
+    done = [known for known in scene.withdrawals if known.state not in OPEN]
+    for known in done:
+        paid = known.state is WithdrawalState.COMPLETED
+        assert scene.payer.paid_units(known.flow_id) == (known.units if paid else 0), known
+        assert scene.held(known) == 0
+    kept = sum(known.total_units for known in scene.withdrawals if known.state in OPEN)
+    gone = [known for known in done if known.state is WithdrawalState.COMPLETED]
+    assert scene.wallet_held() == kept
+    assert scene.units() == opening_units - kept - sum(known.total_units for known in gone)
+    assert side(scene, STRIPE) == sum(known.units for known in gone)
+    assert side(scene, FEES) == sum(known.fee_units for known in gone)
+
+
+@contextmanager
+def accident(scene: Scene, moment: str, position: int, error: BaseException) -> Iterator[list[str]]:
+    """Raise at the n-th call from now on, before or after it is carried out; give the names of all calls."""
+    seen: list[str] = []
+
+    def note(call: str) -> None:
+        seen.append(call)
+        if moment == "before" and len(seen) == position:
+            raise error
+
+    def strike(_call: str) -> None:
+        if moment == "after" and len(seen) == position:
+            raise error
+
+    before, after = scene.store.before, scene.store.after
+    scene.store.before, scene.store.after = note, strike
+    try:
+        yield seen
+    finally:
+        scene.store.before, scene.store.after = before, after
+
+
+def calls_of(names: Sequence[str], prefix: str) -> list[str]:
+    """Pick the calls to one port."""
+    return [name for name in names if name.startswith(prefix)]
