@@ -19,6 +19,8 @@ _KINDS: Final = (
     (r"/webhooks/", "webhook"),
     (r"/admin/dlq", "dead letter"),
     (r"/deposits", "deposit order"),
+    (r"/admin/withdrawals", "decision"),
+    (r"/withdrawals", "withdrawal order"),
     (r"/auth/", "auth"),
     (r"/credit$", "credit"),
     (r"/debit$", "debit"),

@@ -36,7 +36,8 @@ class Claims:
 def judge(stored: Stored, claims: Claims) -> list[Invariant]:
     """Check everything that must hold."""
     accounts, entries, transfers = stored.accounts, stored.entries, stored.transfers
-    mine = _moving(stored, claims)
+    mine, withdrawals = _moving(stored, claims), rules.withdrawals_of(stored)
+    users = [account for account in accounts if account["kind"] == "user"]
     return [
         _check("postings of each transfer sum to zero", transfers, rules.unbalanced),
         _check("all accounts of an asset sum to zero", rules.totals(stored), rules.nonzero),
@@ -51,6 +52,8 @@ def judge(stored: Stored, claims: Claims) -> list[Invariant]:
         _check("each reversal undoes one transfer once", rules.of_kind(transfers, "reversal"), rules.reversals(stored)),
         _check("each acknowledged movement is stored", claims.acknowledged.items(), rules.missing(stored)),
         _check("each stored movement was acknowledged", mine, rules.unacknowledged(claims.acknowledged)),
+        _check("each wallet shows what is on hold for it", users, rules.overheld(stored)),
+        _check("each withdrawal was paid once, or is given back", withdrawals, rules.unpaid(stored)),
         _check("each event of a provider is done, dead or resolved", stored.events, rules.unfinished(stored)),
     ]
 

@@ -10,6 +10,17 @@ from cli.demo.stored import Item, Stored
 
 EXTERNAL: Final = "external:"
 
+_PAID: Final = ("withdrawal-hold", "withdrawal")
+_GIVEN_BACK: Final = ("withdrawal-hold", "withdrawal-release")
+ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    "COMPLETED": _PAID,
+    "RETURNED": (*_PAID, "withdrawal-return"),
+    **dict.fromkeys(("FAILED", "CANCELLED", "REJECTED"), _GIVEN_BACK),
+}
+"""The movements that a withdrawal has had, by where it ended."""
+
+WITHDRAWALS: Final = frozenset(kind for kinds in ENDINGS.values() for kind in kinds)
+
 Violations = Iterator[str]
 
 
@@ -36,7 +47,47 @@ def accounts_of(transfer: Item) -> set[str]:
 def flows_of(transfer: Item) -> list[str]:
     """Name the flow that a transfer is a step of, if it is one of a flow."""
     metadata = json.loads(transfer.get("metadata") or "{}")
-    return [metadata["deposit_id"]] if transfer["kind"] == "deposit" else []
+    flow_id = metadata.get("withdrawal_id") if transfer["kind"] in WITHDRAWALS else metadata.get("deposit_id")
+    return [flow_id] if flow_id and transfer["kind"] in {*WITHDRAWALS, "deposit"} else []
+
+
+def withdrawals_of(stored: Stored) -> list[Item]:
+    """Read what is stored of each withdrawal."""
+    flows = [flow for flow in stored.flows if flow.get("kind") == "withdrawal"]
+    return [{**json.loads(flow["flow"]), "state": flow["state"]} for flow in flows]
+
+
+def overheld(stored: Stored) -> Callable[[Item], Violations]:
+    """Find a wallet that does not show what is on hold for it."""
+    balances = {account["account_id"]: account["balance"] for account in stored.accounts}
+    held: Counter[str] = Counter()
+    for withdrawal in withdrawals_of(stored):
+        held[withdrawal["wallet_id"]] += balances[f"hold:{withdrawal['flow_id']}"]
+
+    def broken(account: Item) -> Violations:
+        if account["held"] != held[account["account_id"]]:
+            yield f"{account['account_id']} shows {account['held']} on hold, there is {held[account['account_id']]}"
+
+    return broken
+
+
+def unpaid(stored: Stored) -> Callable[[Item], Violations]:
+    """Find a withdrawal that was not paid once when it is completed, or not given back when it ended otherwise."""
+    kinds: dict[str, list[str]] = {}
+    for transfer in stored.transfers:
+        for flow_id in flows_of(transfer) if transfer["kind"] in WITHDRAWALS else ():
+            kinds.setdefault(flow_id, []).append(transfer["kind"])
+
+    def broken(withdrawal: Item) -> Violations:
+        flow_id, state = withdrawal["flow_id"], withdrawal["state"]
+        names = {flow_id, withdrawal.get("payout_id")}
+        paid = [payout for payout in stored.payouts if payout["name"] in names and payout["status"] != "failed"]
+        if state in ENDINGS and sorted(kinds.get(flow_id, [])) != sorted(ENDINGS[state]):
+            yield f"{flow_id} is {state} by {kinds.get(flow_id)}"
+        if len(paid) != (1 if state in {"SUBMITTED", "COMPLETED"} else 0):
+            yield f"{flow_id} is {state} and was paid {len(paid)} times"
+
+    return broken
 
 
 def of_kind(transfers: Iterable[Item], kind: str) -> list[Item]:

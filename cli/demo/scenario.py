@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from cli.demo import purchases, script
+from cli.demo import purchases, script, withdrawals
 from cli.demo.client import Answer, Client, Record, Request
 from cli.demo.purchases import MoonPay
 from cli.demo.script import Try
+from cli.demo.withdrawals import Stripe
 from cli.local import tokens
 from cli.local.deployment import Deployment
 from cli.progress import Steps
@@ -52,15 +53,20 @@ class Outcome:
     @property
     def wallets(self) -> tuple[str, ...]:
         """List the wallets that only this scenario uses."""
-        return tuple(value for name, value in self.names.items() if name.endswith(("_usd", "_eth")))
+        return tuple(value for name, value in self.names.items() if name.endswith(("_usd", "_eth", "_xlm")))
 
 
 def play(deployment: Deployment, progress: Steps) -> Outcome:
     """Play everything against a deployment; people and keys are new each time."""
     names = _cast(deployment)
     client = Client(deployment.base_url)
-    target = Target(deployment.base_url, deployment.public_url, signing_key(Provider.MOONPAY))
-    return asyncio.run(_Stage(client, names, MoonPay(client, target)).play(progress))
+    moonpay = MoonPay(client, _target(deployment, Provider.MOONPAY))
+    stripe = Stripe(deployment.sandbox_url, _target(deployment, Provider.STRIPE))
+    return asyncio.run(_Stage(client, names, moonpay, stripe).play(progress))
+
+
+def _target(deployment: Deployment, provider: Provider) -> Target:
+    return Target(deployment.base_url, deployment.public_url, signing_key(provider))
 
 
 def _cast(deployment: Deployment) -> dict[str, str]:
@@ -81,6 +87,7 @@ class _Stage:
     client: Client
     names: dict[str, str]
     moonpay: MoonPay
+    stripe: Stripe
     steps: list[Step] = field(default_factory=list)
 
     async def play(self, progress: Steps) -> Outcome:
@@ -94,6 +101,7 @@ class _Stage:
             ("read statements", self.statements),
             ("try what others may not", partial(self.tries, script.OTHERS)),
             ("buy at a payment provider", self.purchases),
+            ("withdraw: paid, refused, reviewed, returned", self.withdrawals),
             ("ask about keys", partial(self.tries, (*script.KEYS, *script.BALANCES))),
         )
         try:
@@ -112,7 +120,7 @@ class _Stage:
         request = self.request(one)
         answer = await self.client.send_until_answered(request)
         self.note(one, answer)
-        if request.key and one.expect == "201":
+        if request.key and one.expect == "201" and one.again:
             again = await self.client.send_until_answered(request)
             same = ", same answer" if again.body == answer.body else ", another answer"
             self.steps.append(Step("… again, same key", REPLAYED, f"{again}{same}"))
@@ -162,7 +170,33 @@ class _Stage:
         await self.tries((*purchases.REFUSED, purchases.REDRIVE, purchases.REDRIVE))
         await self.wait_for(purchases.CREDITED)
         await self.try_once(purchases.BALANCE)
-        await self.acknowledge("purchase", "odd_purchase")
+        await self.acknowledge("/v1/deposits/{purchase}")
+        await self.acknowledge("/v1/deposits/{odd_purchase}")
+
+    async def withdrawals(self) -> None:
+        await self.tries((*withdrawals.REQUESTS, *withdrawals.REFUSED))
+        await self.say("Stripe pays it, and says so", "paid", "paid", "COMPLETED")
+        await self.tries(withdrawals.REVIEW)
+        await self.say("Stripe pays what was approved", "reviewed", "paid", "COMPLETED")
+        await self.try_once(withdrawals.BACK)
+        await self.say("Stripe pays it", "returned", "paid", "COMPLETED")
+        await self.say("… and the bank sends it back", "returned", "failed", "RETURNED")
+        await self.tries(withdrawals.STELLAR)
+        await self.wait_for(withdrawals.is_now("… which is in the ledger", "on_chain", "COMPLETED"))
+        for name in ("paid", "reviewed", "rejected", "cancelled", "returned", "on_chain"):
+            await self.acknowledge(f"/v1/withdrawals/{{{name}}}")
+
+    async def say(self, what: str, name: str, kind: str, state: str) -> None:
+        """Wait until a payout was sent, let it come to something, and wait until that is known."""
+        sent = withdrawals.is_now("", name, "SUBMITTED" if kind == "paid" else "COMPLETED")
+        request = self.request(sent)
+        for _ in range(purchases.MAX_LOOKS):
+            withdrawal = (await self.client.send(request)).body
+            if withdrawal.get("payout_id") and withdrawal["state"] == sent.shows["state"]:
+                break
+            await asyncio.sleep(purchases.LOOK_EVERY_S)
+        self.steps.append(Step(what, "200", await asyncio.to_thread(self.stripe.say, withdrawal, kind)))
+        await self.wait_for(withdrawals.is_now("… how it stands", name, state))
 
     async def wait_for(self, one: Try) -> None:
         """Look until it is as expected, within a bound, and note what was seen last."""
@@ -186,13 +220,12 @@ class _Stage:
         self.names["dead_letter"] = found[0] if found else "none"
         self.steps.append(Step("… which makes it a dead letter", "1 listed", f"{len(found)} listed"))
 
-    async def acknowledge(self, *orders: str) -> None:
-        """Read the movements that orders say were made for them."""
-        for order in orders:
-            deposit = await self.client.send(self.request(Try("", "ada", f"GET /v1/deposits/{{{order}}}", "")))
-            for transfer_id in deposit.body["transfers"]:
-                transfer = await self.client.send(self.request(Try("", "ada", f"GET /v1/transfers/{transfer_id}", "")))
-                self.client.acknowledge(transfer.body)
+    async def acknowledge(self, path: str) -> None:
+        """Read the movements that an order or a withdrawal says were made for it."""
+        order = await self.client.send(self.request(Try("", "ada", f"GET {path}", "")))
+        for transfer_id in order.body.get("transfers", ()):
+            transfer = await self.client.send(self.request(Try("", "admin", f"GET /v1/transfers/{transfer_id}", "")))
+            self.client.acknowledge(transfer.body)
 
     async def together(self, requests: list[Request], note: str) -> list[Answer]:
         return await asyncio.gather(*(self.client.send_until_answered(request, note) for request in requests))
@@ -221,6 +254,8 @@ class _Stage:
         return Request(method, path, body, self.names[one.caller] if one.caller else None, key or one.key)
 
     def _named(self, value: object) -> object:
+        if isinstance(value, dict):
+            return {name: self._named(member) for name, member in value.items()}
         return value.format_map(self.names) if isinstance(value, str) else value
 
 

@@ -14,7 +14,10 @@ CONFIRMATION_CODE: Final = "123456"
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """Make one call: `expect` is an answer in words, `shows` are members of it, `keep` gives names to members."""
+    """Make one call: `expect` is an answer in words, `shows` are members of it, `keep` gives names to members.
+
+    Without `again` it is not repeated: what it has begun goes on meanwhile, and the answer may differ.
+    """
 
     what: str
     caller: str | None
@@ -24,6 +27,7 @@ class Try:
     key: str | None = None
     shows: dict[str, str] = field(default_factory=dict)
     keep: dict[str, str] = field(default_factory=dict)
+    again: bool = True
 
 
 def _person(name: str) -> tuple[Try, ...]:
@@ -190,6 +194,6 @@ KEYS: Final = (
 )
 
 BALANCES: Final = (
-    Try("ada's wallet at the end", "ada", "GET /v1/wallets/{ada_usd}", "200", shows={"balance": "24.00"}),
+    Try("ada's wallet at the end", "ada", "GET /v1/wallets/{ada_usd}", "200", shows={"balance": "151.80"}),
     Try("bob's wallet at the end", "bob", "GET /v1/wallets/{bob_usd}", "200", shows={"balance": "6.00"}),
 )

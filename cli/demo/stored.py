@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import httpx
+
 from cli.local.deployment import Deployment
 
 Item = Mapping[str, Any]
@@ -21,6 +23,7 @@ class Stored:
     records: tuple[Item, ...]
     events: tuple[Item, ...] = ()
     flows: tuple[Item, ...] = ()
+    payouts: tuple[Item, ...] = ()
 
     @classmethod
     def read(cls, deployment: Deployment) -> "Stored":
@@ -34,7 +37,7 @@ class Stored:
         entries = sorted(scan("EntriesTable"), key=lambda entry: (entry["account_id"], entry["entry_key"]))
         names = ("Accounts", "Transfers", "Inbox", "Flows")
         accounts, transfers, events, flows = (tuple(scan(f"{name}Table")) for name in names)
-        return cls(accounts, tuple(entries), transfers, events, flows)
+        return cls(accounts, tuple(entries), transfers, events, flows, tuple(_payouts(deployment.sandbox_url)))
 
     @property
     def transfers(self) -> list[Item]:
@@ -57,6 +60,23 @@ class Stored:
 
     def _records(self, kind: str) -> list[Item]:
         return [record for record in self.records if record["item"] == kind]
+
+
+def _payouts(sandbox_url: str) -> Iterable[Item]:
+    """Read what the providers of the sandbox have paid out, or are about to."""
+
+    def things(provider: str) -> Mapping[str, Any]:
+        query = {"provider": provider}
+        answer = httpx.get(f"{sandbox_url}/_control/resources", params=query, trust_env=False).raise_for_status()
+        kept: Mapping[str, Any] = answer.json()
+        return kept
+
+    for thing in things("stripe").values():
+        if thing.get("object") == "payout":
+            yield {"name": thing["metadata"]["withdrawal_id"], "status": thing["status"]}
+    for thing in things("stellar").values():
+        if "transaction_hash" in thing:
+            yield {"name": thing["transaction_hash"], "status": "paid"}
 
 
 def size(item: Item) -> int:

@@ -19,12 +19,13 @@ PublicUrl = Annotated[str | None, typer.Option(help="The address that its provid
 Secret = Annotated[Path | None, typer.Option(help="File with the webhook's key; the local cloud's when missing.")]
 OwnBody = Annotated[Path | None, typer.Option("--body", help="File with a body to send instead of the sample.")]
 DepositId = Annotated[str, typer.Option("--deposit", help="The order that the event is about.")]
+WithdrawalId = Annotated[str, typer.Option("--withdrawal", help="The withdrawal that the event is about.")]
 Amount = Annotated[str, typer.Option(help="What was paid, in --currency.")]
 Currency = Annotated[str, typer.Option(help="What it was paid in.")]
 Delivered = Annotated[str | None, typer.Option(help="What was delivered, in --asset; what was paid when missing.")]
 AskedAsset = Annotated[str | None, typer.Option("--asset", help="What was delivered; the currency when missing.")]
 Address = Annotated[str, typer.Option(help="Where it was delivered to.")]
-PaymentId = Annotated[str, typer.Option("--payment", help="The provider's id of the payment.")]
+PaymentId = Annotated[str, typer.Option("--payment", help="The provider's id of the payment or payout.")]
 ClaimId = Annotated[str, typer.Option("--claim", help="The provider's id of the refund or dispute.")]
 
 
@@ -54,6 +55,7 @@ def send(  # noqa: PLR0913, PLR0917 (a command's options)
     address: Address = "",
     payment: PaymentId = "pay_1",
     claim: ClaimId = "claim_1",
+    withdrawal: WithdrawalId = "wdr_unknown",
 ) -> None:
     """Send a signed event and print what was answered; exit with 1 unless it was taken."""
     from cli.webhooks.samples import SAMPLES, Order
@@ -72,6 +74,7 @@ def send(  # noqa: PLR0913, PLR0917 (a command's options)
         delivered=Decimal(delivered or amount),
         asset=asset or currency,
         address=address,
+        withdrawal_id=withdrawal,
     )
     raw = body.read_bytes() if body else json.dumps(make(about) if make else {}).encode()
     target = Target.of(provider, to, public_url, secret.read_text().strip() if secret else None)

@@ -1,4 +1,4 @@
-"""Events as the providers send them, about an order of yours: what they always hold, and nothing personal."""
+"""Events as the providers send them, about an order or withdrawal of yours: what they always hold, nothing personal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ Body = dict[str, Any]
 class Order:
     """Say what an event is about: the order, what was paid, and the provider's ids of the payment and of a claim.
 
-    `delivered` and `asset` are what came to us, where that is another currency than what was paid.
+    `delivered` and `asset` are what came to us, where that is another currency than what was paid. Of a payout
+    `payment_id` is the provider's id, and the order is `withdrawal_id`.
     """
 
     deposit_id: str
@@ -27,6 +28,7 @@ class Order:
     delivered: Decimal
     asset: str
     address: str
+    withdrawal_id: str = "wdr_unknown"
 
     @property
     def minor(self) -> int:
@@ -134,10 +136,36 @@ def _stellar(status: str) -> Callable[[Order], Body]:
     return body
 
 
+def _stripe_payout(kind: str, status: str) -> Callable[[Order], Body]:
+    failure = {"failure_code": "account_closed"} if status == "failed" else {}
+    metadata = {"metadata": {"withdrawal_id": "{withdrawal_id}"}}
+    return _stripe(kind, {"id": "{payment_id}", "object": "payout", "status": status, **metadata, **failure})
+
+
+def _paystack_transfer(status: str) -> Callable[[Order], Body]:
+    def body(order: Order) -> Body:
+        reference = order.withdrawal_id.replace("_", "-")
+        data = {"id": 860703114, "reference": reference, "transfer_code": order.payment_id, "status": status}
+        return _paystack(f"transfer.{status}", data)(order)
+
+    return body
+
+
+def _truelayer_payout(kind: str, **members: str) -> Callable[[Order], Body]:
+    return lambda order: {
+        "type": kind,
+        "event_version": 1,
+        "event_id": f"{kind}-{order.payment_id}",
+        "payout_id": order.payment_id,
+        "metadata": {"withdrawal_id": order.withdrawal_id},
+        **members,
+    }
+
+
 def _filled(thing: Body, order: Order) -> Body:
     """Put the order's ids where a sample names them."""
     ids = {"deposit_id": order.deposit_id, "payment_id": order.payment_id, "claim_id": order.claim_id}
-    ids |= {"minor": str(order.minor)}
+    ids |= {"minor": str(order.minor), "withdrawal_id": order.withdrawal_id}
     return {name: _one(value, order, ids) for name, value in thing.items()}
 
 
@@ -174,6 +202,7 @@ SAMPLES: Final[dict[Provider, dict[str, Callable[[Order], Body]]]] = {
                 "amount": "{minor}",
             },
         ),
+        **{f"transfer.{status}": _paystack_transfer(status) for status in ("success", "failed", "reversed")},
     },
     Provider.RAMP: {kind: _ramp(kind) for kind in ("CREATED", "RELEASED", "RETURNED")},
     Provider.STELLAR: {status: _stellar(status) for status in ("pending_anchor", "completed", "error")},
@@ -187,12 +216,16 @@ SAMPLES: Final[dict[Provider, dict[str, Callable[[Order], Body]]]] = {
         "refund.failed": _stripe("refund.failed", _REFUND | {"status": "failed"}),
         "charge.dispute.created": _stripe("charge.dispute.created", _DISPUTE | {"status": "needs_response"}),
         "charge.dispute.closed": _stripe("charge.dispute.closed", _DISPUTE | {"status": "won"}),
+        "payout.paid": _stripe_payout("payout.paid", "paid"),
+        "payout.failed": _stripe_payout("payout.failed", "failed"),
     },
     Provider.TRUELAYER: {
         "payment_executed": _truelayer("payment_executed"),
         "payment_settled": _truelayer("payment_settled"),
         "payment_failed": _truelayer("payment_failed", failure_reason="provider_rejected"),
         "refund_executed": _truelayer("refund_executed", refund_id="{claim_id}"),
+        "payout_executed": _truelayer_payout("payout_executed"),
+        "payout_failed": _truelayer_payout("payout_failed", failure_reason="returned"),
     },
 }
 """By provider and event, in the providers' own words."""

@@ -74,6 +74,7 @@ class WithdrawalView(BaseModel):
     payout_id: Annotated[str | None, Field(description="The provider's id of the payout.")]
     failure: Annotated[str | None, Field(description="Why it failed or came back.")]
     history: list[StepView]
+    transfers: Annotated[list[str], Field(description="The movements that were made for it.")]
     created_at: Time
 
     @classmethod
@@ -96,6 +97,7 @@ class WithdrawalView(BaseModel):
             payout_id=withdrawal.payout_id,
             failure=withdrawal.failure,
             history=[StepView.of(taken, caller) for taken in withdrawal.history],
+            transfers=withdrawal.transfer_ids,
             created_at=to_rfc3339(withdrawal.created_at_ms),
         )
 

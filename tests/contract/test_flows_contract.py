@@ -100,10 +100,16 @@ def test_what_was_saved_is_not_saved_again(ports: Ports) -> None:
     assert not ports.flows.save(second)
 
 
-@pytest.mark.parametrize("version", [0, 1])
-def test_a_flow_that_does_not_exist_is_not_saved(ports: Ports, version: int) -> None:
+@pytest.mark.parametrize("version", [1, 2, -1])
+def test_a_flow_that_does_not_exist_has_no_next_version(ports: Ports, version: int) -> None:
     assert not ports.flows.save(replace(DEPOSIT, version=version), ["stripe:pi_1"])
     assert (ports.flows.get("dep_1"), ports.flows.find("stripe:pi_1")) == (None, None)
+
+
+def test_a_flow_may_begin_with_its_references(ports: Ports) -> None:
+    assert ports.flows.save(DEPOSIT, ["stripe:pi_1"])
+    assert (ports.flows.get("dep_1"), ports.flows.find("stripe:pi_1")) == (DEPOSIT, "dep_1")
+    assert not ports.flows.save(replace(DEPOSIT, pending=True))
 
 
 @pytest.mark.parametrize("flow_id", ["", "dep_" + "x" * 2048])

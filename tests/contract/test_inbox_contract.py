@@ -6,13 +6,10 @@ from typing import Any, Final
 
 import pytest
 
-from tallystick.adapters.dynamo.tables import AuditItem
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.inbox import EventState, InboxEvent, buried, done, postponed, reopened, resolved
-from tallystick.domain.times import from_rfc3339
 from tallystick.domain.webhooks import Provider
 from tallystick.services.ports.agenda import Overdue
-from tests.support.fake_webhooks import FakeInbox
 from tests.support.scene import NOW_MS
 from tests.support.tables import Ports, Tables
 
@@ -46,17 +43,6 @@ def event(number: int, **changes: Any) -> InboxEvent:  # noqa: ANN401 (any field
 
 def audit(event: InboxEvent, action: str = "dead-letter-redriven", at_ms: int = NOW_MS) -> AuditRecord:
     return AuditRecord(event.dead_letter_id, action, "root", at_ms, "203.0.113.7", {"notes": "größer 😀", "empty": ""})
-
-
-def audited(ports: Ports) -> list[AuditRecord]:
-    """List what is in the audit, oldest first."""
-    if isinstance(ports.inbox, FakeInbox):
-        return ports.inbox.audited
-    found = [
-        AuditRecord(item.subject, item.action, item.actor_id, from_rfc3339(item.at), item.source_ip, item.details)
-        for item in AuditItem.scan(consistent_read=True)
-    ]
-    return sorted(found, key=lambda record: record.at_ms)
 
 
 def is_overdue(ports: Ports, stored: InboxEvent) -> bool:
@@ -167,7 +153,7 @@ def test_an_event_that_changed_meanwhile_is_not_saved_and_nothing_audited(
     ports.inbox.store(EVENT)
     assert not ports.inbox.save(replace(EVENT, state=EventState.DONE, version=version), record)
     assert ports.inbox.get(EVENT.inbox_key) == EVENT
-    assert audited(ports) == []
+    assert ports.audited() == []
     assert is_overdue(ports, EVENT)
 
 
@@ -176,14 +162,14 @@ def test_an_event_that_does_not_exist_is_not_saved_and_nothing_audited(
     ports: Ports, record: AuditRecord | None
 ) -> None:
     assert not ports.inbox.save(done(EVENT, ()), record)
-    assert (ports.inbox.get(EVENT.inbox_key), audited(ports)) == (None, [])
+    assert (ports.inbox.get(EVENT.inbox_key), ports.audited()) == (None, [])
 
 
 def test_a_change_is_written_once(ports: Ports) -> None:
     ports.inbox.store(EVENT)
     assert ports.inbox.save(DEAD_AT_ONCE, audit(EVENT))
     assert not ports.inbox.save(DEAD_AT_ONCE, audit(EVENT))
-    assert len(audited(ports)) == 1
+    assert len(ports.audited()) == 1
 
 
 def test_an_audit_keeps_all_it_says(ports: Ports) -> None:
@@ -191,7 +177,7 @@ def test_an_audit_keeps_all_it_says(ports: Ports) -> None:
     ports.inbox.save(DEAD_AT_ONCE)
     fresh = reopened(DEAD_AT_ONCE, accepted=False, now_ms=NOW_MS, due_at_ms=NOW_MS)
     ports.inbox.save(fresh, audit(EVENT))
-    assert audited(ports) == [audit(EVENT)]
+    assert ports.audited() == [audit(EVENT)]
 
 
 def test_every_act_of_an_admin_is_audited_beside_the_others(ports: Ports) -> None:
@@ -204,7 +190,7 @@ def test_every_act_of_an_admin_is_audited_beside_the_others(ports: Ports) -> Non
         assert ports.inbox.save(opened, records[-1])
         stage = buried(opened, reason="x", detail="", now_ms=NOW_MS)
         assert ports.inbox.save(stage)
-    assert audited(ports) == records
+    assert ports.audited() == records
 
 
 def test_what_is_in_the_audit_is_never_overwritten(dynamo: Tables) -> None:
@@ -213,7 +199,7 @@ def test_what_is_in_the_audit_is_never_overwritten(dynamo: Tables) -> None:
     ports.inbox.save(DEAD_AT_ONCE, audit(EVENT))
     other = replace(audit(EVENT), details={"notes": "another"})
     assert not ports.inbox.save(resolved(DEAD_AT_ONCE, "another"), other)
-    assert (audited(ports), ports.inbox.get(EVENT.inbox_key)) == ([audit(EVENT)], DEAD_AT_ONCE)
+    assert (ports.audited(), ports.inbox.get(EVENT.inbox_key)) == ([audit(EVENT)], DEAD_AT_ONCE)
 
 
 # Overdue events

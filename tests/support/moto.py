@@ -15,7 +15,7 @@ from moto.dynamodb.models import DynamoDBBackend
 
 from tallystick import wiring
 from tallystick.adapters.dynamo.tables import MODELS
-from tallystick.wiring import webhooks as _webhooks  # noqa: F401 (so that it can be forgotten)
+from tallystick.wiring import webhooks, withdrawals
 
 REGION: Final = "us-east-1"
 MAX_KEY_BYTES: Final = 2048
@@ -70,9 +70,10 @@ def ledger_tables(**environment: str) -> Iterator[None]:
 
 def forget_wiring() -> None:
     """Let everything be built anew, from the environment as it is."""
-    for built in (*vars(wiring).values(), *vars(wiring.webhooks).values()):
-        if hasattr(built, "cache_clear"):
-            built.cache_clear()
+    for module in (wiring, webhooks, withdrawals):
+        for built in vars(module).values():
+            if hasattr(built, "cache_clear"):
+                built.cache_clear()
 
 
 def _stored_tables() -> dict[str, Any]:

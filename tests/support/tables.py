@@ -15,42 +15,65 @@ from moto import mock_aws
 from pynamodb.connection import Connection
 
 from tallystick.adapters.dynamo.book import DynamoBook
+from tallystick.adapters.dynamo.breakers import DynamoBreakers
 from tallystick.adapters.dynamo.connection import connect
 from tallystick.adapters.dynamo.cursors import DynamoCursors
 from tallystick.adapters.dynamo.flows import DynamoFlows
 from tallystick.adapters.dynamo.inbox import DynamoInbox
+from tallystick.adapters.dynamo.quotas import DynamoQuotas
 from tallystick.adapters.dynamo.statements import DynamoStatements
-from tallystick.adapters.dynamo.tables import MODELS, TableNames, bind
+from tallystick.adapters.dynamo.tables import MODELS, AuditItem, TableNames, bind
 from tallystick.adapters.dynamo.wallets import DynamoWallets
-from tallystick.services.ports.flows import Flows
+from tallystick.domain.audit import AuditRecord
+from tallystick.domain.times import from_rfc3339
+from tallystick.services.ports.breakers import Breakers
+from tallystick.services.ports.flows import Quotas, Withdrawals
 from tallystick.services.ports.inbox import Cursors, Inbox
 from tallystick.services.ports.ledger import Book
 from tallystick.services.ports.statements import Statements
 from tallystick.services.ports.wallets import Wallets
 from tests.support.fake_store import FakeStore
 from tests.support.fake_webhooks import FakeCursors, FakeFlows, FakeInbox
+from tests.support.leaving import FakeBreakers
 
 REGION: Final = "us-east-1"
 MAX_KEY_BYTES: Final = 2048
 UNIT_BYTES: Final = 1024
 """What one write unit pays for; a transaction pays two (AWS: Read and write operations)."""
 
+READ_UNIT_BYTES: Final = 4096
+"""What one read unit pays for when the read is consistent, half of one when it is not."""
+
 
 @dataclass(frozen=True)
 class Ports:
-    """Hold what the services work with."""
+    """Hold what the services work with; `audited` lists what is in the audit, oldest first."""
 
     book: Book
     wallets: Wallets
     statements: Statements
-    flows: Flows
+    flows: Withdrawals
     inbox: Inbox
     cursors: Cursors
+    quotas: Quotas
+    breakers: Breakers
+    audited: Callable[[], list[AuditRecord]]
 
     @classmethod
     def of(cls, store: FakeStore) -> "Ports":
         """Take one fake store for all of them."""
-        return cls(store, store, store, FakeFlows(store), FakeInbox(store), FakeCursors(store))
+        flows, inbox = FakeFlows(store), FakeInbox(store)
+        return cls(
+            book=store,
+            wallets=store,
+            statements=store,
+            flows=flows,
+            inbox=inbox,
+            cursors=FakeCursors(store),
+            quotas=flows,
+            breakers=FakeBreakers(store),
+            audited=lambda: [*store.audited, *inbox.audited],
+        )
 
 
 @dataclass(frozen=True)
@@ -78,6 +101,9 @@ class Tables:
             flows=DynamoFlows(self.connection),
             inbox=DynamoInbox(self.connection),
             cursors=DynamoCursors(),
+            quotas=DynamoQuotas(),
+            breakers=DynamoBreakers(),
+            audited=_audited,
         )
 
     def watch(self) -> None:
@@ -131,15 +157,50 @@ class Tables:
 
     def write_units(self) -> int:
         """Count what the writes seen so far cost, from the items that they wrote; what indexes cost is not in it."""
-        return sum(
-            rate * -(-self._bytes(part) // UNIT_BYTES) for call in list(self.calls) for rate, part in _writes(call)
-        )
+        writes = [write for call in self.calls for write in _writes(call)]
+        return sum(rate * -(-self._written_bytes(part) // UNIT_BYTES) for rate, part in writes)
 
-    def _bytes(self, part: dict[str, Any]) -> int:
+    def read_units(self) -> float:
+        """Count what the reads seen so far cost; items are weighed as they are now, and one that is not there costs 1.
+
+        A query of an index is counted as half a unit: its keys are short.
+        """
+        return sum(self._read_units(call) for call in list(self.calls))
+
+    def _read_units(self, call: Call) -> float:
+        match call.operation:
+            case "GetItem":
+                return self._units_to_read(call.body["TableName"], call.body["Key"])
+            case "BatchGetItem":
+                asked = [(name, key) for name, part in call.body["RequestItems"].items() for key in part["Keys"]]
+                return sum(self._units_to_read(name, key) for name, key in asked)
+            case "Query":
+                return 0.5
+        return 0
+
+    def _units_to_read(self, table: str, key: dict[str, Any]) -> int:
+        return max(1, -(-item_bytes(self._stored(table, key)) // READ_UNIT_BYTES))
+
+    def _written_bytes(self, part: dict[str, Any]) -> int:
         if "Put" in part:
             return item_bytes(part["Put"]["Item"])
-        key = {name: part["Update"][name] for name in ("TableName", "Key")}
-        return item_bytes(self.connection.client._make_api_call("GetItem", key)["Item"])  # noqa: SLF001 (typed so)
+        return item_bytes(self._stored(part["Update"]["TableName"], part["Update"]["Key"]))
+
+    def _stored(self, table: str, key: dict[str, Any]) -> dict[str, Any]:
+        """Look at an item, unseen."""
+        seen = self.calls.copy()
+        found = self.connection.client._make_api_call("GetItem", {"TableName": table, "Key": key})  # noqa: SLF001 (typed so)
+        self.calls[:] = seen
+        item: dict[str, Any] = found.get("Item", {})
+        return item
+
+
+def _audited() -> list[AuditRecord]:
+    found = [
+        AuditRecord(item.subject, item.action, item.actor_id, from_rfc3339(item.at), item.source_ip, item.details)
+        for item in AuditItem.scan(consistent_read=True)
+    ]
+    return sorted(found, key=lambda record: record.at_ms)
 
 
 def _error(code: str, *reasons: str, status: int = 400) -> tuple[AWSResponse, dict[str, Any]]:

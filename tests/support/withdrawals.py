@@ -27,6 +27,7 @@ def withdrawal(**members: Any) -> Withdrawal:  # noqa: ANN401 (any member)
         created_at_ms=NOW_MS,
         submit_after_ms=NOW_MS,
         quota_day="",
+        hold_transfer_id="trf_1",
     )
     return replace(described, **members).taken(WithdrawalAction.REQUEST, at_ms=NOW_MS, by=ADA.caller_id)[0]
 

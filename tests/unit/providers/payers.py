@@ -16,9 +16,8 @@ from tests.support.sandbox import RunningSandbox
 from tests.unit.providers.world import NOWHERE, PUBLIC_URL, SECRETS, setting
 
 HOUR_MS: Final = 3_600_000
-ASSETS: Final = {
-    **DEFAULT_ASSETS,
-    **{asset.code: asset for asset in (Asset("KWD", 3), Asset("HUF", 2), Asset("ISK", 0))},
+ASSETS: Final = {**DEFAULT_ASSETS, "KWD": Asset("KWD", 3)} | {
+    code: Asset(code, 2) for code in ("HUF", "ISK", "TWD", "UGX")
 }
 
 

@@ -124,6 +124,7 @@ class Withdrawal:
     created_at_ms: int
     submit_after_ms: int
     quota_day: str
+    hold_transfer_id: str
     state: WithdrawalState = WithdrawalState.REQUESTED
     history: tuple[Taken, ...] = ()
     sending: Sending | None = None
@@ -161,6 +162,12 @@ class Withdrawal:
         """Name who approved it, if it was approved."""
         return next((taken.by for taken in self.history if taken.action is WithdrawalAction.APPROVE), None)
 
+    @property
+    def transfer_ids(self) -> list[str]:
+        """Name every movement that was made for it, the hold first."""
+        kinds = [posted_by(taken.action) for taken in self.history[1:]]
+        return [self.hold_transfer_id, *(self.claim(kind).key.transfer_id for kind in kinds if kind)]
+
     def claim(self, kind: TransferKind) -> Claim:
         """Name the one movement of a kind that it can have after its hold, which happens under its client's key."""
         key = IdempotencyKey("withdrawal", self.environment, self.flow_id, action=kind)
@@ -184,6 +191,11 @@ class Withdrawal:
             version=self.version + 1,
         )
         return following, transition.posts
+
+
+def posted_by(action: WithdrawalAction) -> TransferKind | None:
+    """Name the movement that an action is, whatever the state."""
+    return next(transition.posts for transition in TRANSITIONS if transition.action is action)
 
 
 def actor_of(taken: Taken) -> Actor:

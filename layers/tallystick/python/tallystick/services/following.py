@@ -56,8 +56,8 @@ class Followed:
 
     @property
     def transfer_ids(self) -> list[str]:
-        """Name the movements that were made."""
-        return [transfer.transfer_id for transfer in self.transfers]
+        """Name the movements that were made for the withdrawal since its hold, now or before."""
+        return self.withdrawal.transfer_ids[1:]
 
     @property
     def concerns(self) -> Iterator[Alert]:

@@ -16,7 +16,7 @@ from tallystick.domain.errors import (
 from tallystick.domain.money import parse_amount
 from tallystick.domain.posting import Leg, Order
 from tallystick.domain.quotas import Used
-from tallystick.domain.transfers import Claim, TransferKind
+from tallystick.domain.transfers import Claim, IdempotencyKey, TransferKind
 from tallystick.domain.webhooks import Environment, Provider
 from tallystick.domain.withdrawal_rules import WithdrawalRules, quota_key
 from tallystick.domain.withdrawals import PREFIX, Withdrawal, WithdrawalAction, WithdrawalState, withdrawal_id
@@ -105,7 +105,7 @@ def quote(
     """
     wallet = visible(wallets, caller, request.wallet_id)
     known = window.books.flows.find(_destination_key(caller, request))
-    withdrawal = _withdrawal(window, caller, PREFIX, request, wallet, _first_use(window, known, now_ms), now_ms)
+    withdrawal = _withdrawal(window, caller, None, request, wallet, _first_use(window, known, now_ms), now_ms)
     day = window.rules[wallet.asset.code].quota_day(now_ms)
     used = quotas.used(quota_key(caller.caller_id, wallet.asset, day)) if day else Used()
     return Quote(withdrawal, window.rules[wallet.asset.code], wallet.balance, used)
@@ -159,12 +159,12 @@ def cancel(*, books: Books, caller: Caller, flow_id: str, now_ms: int) -> Withdr
 def _hold(window: Window, caller: Caller, claim: Claim, request: WithdrawalRequest, now_ms: int) -> Receipt:
     key = _destination_key(caller, request)
     known = window.books.flows.find(key)
-    first_use_ms, flow_id = _first_use(window, known, now_ms), withdrawal_id(claim.key)
+    first_use_ms = _first_use(window, known, now_ms)
 
     def compose(accounts: Mapping[str, Account]) -> Order:
         wallet = existing(accounts, request.wallet_id)
         caller.require_sight("wallet", wallet.owner_id)
-        withdrawal = _withdrawal(window, caller, flow_id, request, wallet, first_use_ms, now_ms)
+        withdrawal = _withdrawal(window, caller, claim.key, request, wallet, first_use_ms, now_ms)
         total = withdrawal.total_units
         quota = window.rules[wallet.asset.code].quota(withdrawal)
         if quota and not quota.fits(Used()):
@@ -188,7 +188,7 @@ def _hold(window: Window, caller: Caller, claim: Claim, request: WithdrawalReque
 def _withdrawal(
     window: Window,
     caller: Caller,
-    flow_id: str,
+    key: IdempotencyKey | None,
     request: WithdrawalRequest,
     wallet: Account,
     first_use_ms: int,
@@ -202,7 +202,7 @@ def _withdrawal(
     rules.check(units)
     submit_after_ms = max(now_ms, first_use_ms + rules.delay_ms)
     described = Withdrawal(
-        flow_id=flow_id,
+        flow_id=withdrawal_id(key) if key else PREFIX,
         owner_id=wallet.owner_id,
         wallet_id=wallet.account_id,
         provider=window.provider,
@@ -214,6 +214,7 @@ def _withdrawal(
         created_at_ms=now_ms,
         submit_after_ms=submit_after_ms,
         quota_day=rules.quota_day(now_ms),
+        hold_transfer_id=key.transfer_id if key else "",
     )
     window.payer.check(described)
     requested, _ = described.taken(WithdrawalAction.REQUEST, at_ms=now_ms, by=caller.caller_id)

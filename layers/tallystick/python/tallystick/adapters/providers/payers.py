@@ -27,19 +27,13 @@ _REFUSALS: Final = frozenset(
 
 
 def refusal(reply: Reply, model: type[D]) -> D | None:
-    """Read why a call was refused, or nothing when it was granted.
-
-    Raises:
-        ProviderUnavailable: it is neither, or not as the provider documents its refusals.
-    """
-    if reply.status < HTTPStatus.BAD_REQUEST:
-        return None
+    """Read why nothing was made of a call, if that is what the provider says, as it documents it."""
     if reply.status not in _REFUSALS:
-        raise unclear(reply)
+        return None
     try:
         return model.model_validate(reply.body)
     except ValidationError:
-        raise unclear(reply) from None
+        return None
 
 
 def granted(reply: Reply, model: type[D]) -> D:

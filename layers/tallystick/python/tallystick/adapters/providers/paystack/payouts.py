@@ -83,11 +83,9 @@ class PaystackPayouts(ProviderGateway):
         """Ask for what was made under our reference."""
         reply = self._http.get(f"/transfer/verify/{reference_of(withdrawal.flow_id)}", self._headers())
         refused = refusal(reply, _Refusal)
-        if refused is None:
-            return _told(reply, withdrawal)
-        if reply.status == HTTPStatus.NOT_FOUND or "not found" in refused.message.lower():
+        if refused and (reply.status == HTTPStatus.NOT_FOUND or "not found" in refused.message.lower()):
             return nothing_found(withdrawal, now_ms)
-        raise unclear(reply)
+        return _told(reply, withdrawal)
 
     def _transfer(self, withdrawal: Withdrawal, recipient: str) -> Report:
         order = {
@@ -122,14 +120,8 @@ def _told(reply: Reply, withdrawal: Withdrawal) -> Report:
 
 
 def _refused(reply: Reply) -> Report | None:
-    """Say that nothing was made of a call, if it was refused.
-
-    Raises:
-        ProviderUnavailable: that is not proved.
-    """
+    """Say that nothing was made of a call, if that is proved."""
     refused = refusal(reply, _Refusal)
-    if refused is None:
+    if refused is None or not refused.proves:
         return None
-    if not refused.proves:
-        raise unclear(reply)
     return Report(Outcome.FAILED, reason=refused.code or refused.type or "refused")

@@ -1,6 +1,7 @@
 """Read what Horizon says of transactions, and of the ledgers that it knows."""
 
-from typing import Annotated, Final
+from http import HTTPStatus
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -65,7 +66,7 @@ class Ledgers(Document):
 
 
 class _Missing(Document):
-    type: Annotated[str, Field(pattern=r"^https://[a-z./-]+/not_found$")]
+    type: Literal["https://stellar.org/horizon-errors/not_found"]
 
 
 def found(reply: Reply, model: type[D]) -> D | None:
@@ -74,4 +75,5 @@ def found(reply: Reply, model: type[D]) -> D | None:
     Raises:
         ProviderUnavailable: it is neither.
     """
-    return None if refusal(reply, _Missing) else granted(reply, model)
+    missing = reply.status == HTTPStatus.NOT_FOUND and refusal(reply, _Missing)
+    return None if missing else granted(reply, model)
