@@ -20,6 +20,18 @@ _UNUSED = (
     "**/py.typed",
     "*.dist-info/**/*",
     ".lock",
+    # Of pycryptodome Keccak alone is used, for Ethereum's addresses, and of stdnum the IBANs without each country's own
+    # numbers.
+    "Crypto/[!HU_]*",
+    "Crypto/Hash/[!_k]*",
+    "Crypto/Hash/_[!_k]*",
+    "Crypto/Hash/_k12*",
+    "Crypto/Util/[!_]*",
+    "Crypto/Util/_strxor*",
+    "stdnum/[!i]*.dat",
+    "stdnum/i[!b]*.dat",
+    "stdnum/[a-z][a-z]",
+    "stdnum/i[ns]_",
 )
 
 

@@ -14,9 +14,11 @@ from pynamodb.exceptions import PynamoDBException
 
 from tallystick.domain.accounts import Status
 from tallystick.domain.audit import AuditRecord
+from tallystick.domain.breaker import Breaker
 from tallystick.domain.errors import Busy, InvariantViolated, StoreUnavailable
 from tallystick.domain.inbox import buried, done
 from tallystick.domain.posting import Leg, Order, plan
+from tallystick.domain.quotas import Quota
 from tallystick.domain.transfers import Tombstone, TransferKind
 from tallystick.domain.webhooks import Provider
 from tallystick.services.ports.agenda import Overdue
@@ -26,6 +28,7 @@ from tallystick.services.ports.wallets import StatusChange
 from tests.support.incoming import Incoming
 from tests.support.scene import NOW_MS, USD, account, claim
 from tests.support.tables import Ports, Tables
+from tests.support.withdrawals import withdrawal
 
 A = account("wal_a")
 PLAN = plan(
@@ -36,6 +39,26 @@ NEXT = replace(FLOW, version=1)
 EVENT = Incoming().event("succeeded")
 AUDIT = AuditRecord(EVENT.dead_letter_id, "dead-letter-resolved", "root", NOW_MS, "203.0.113.7", {})
 STEP = replace(PLAN, order=replace(PLAN.order, flow=NEXT))
+WITHDRAWAL = replace(withdrawal(), version=0)
+HELD = WITHDRAWAL.total_units
+HOLD = plan(
+    Order(
+        claim(),
+        TransferKind.WITHDRAWAL_HOLD,
+        USD,
+        (Leg("wal_a", -HELD), Leg(WITHDRAWAL.hold_id, HELD)),
+        opens=(WITHDRAWAL.hold,),
+        flow=WITHDRAWAL,
+        references=("destination:x",),
+        held={"wal_a": HELD},
+        quota=Quota("q", USD, 1, 1, NOW_MS, max_units=5, max_count=5),
+        audit=AUDIT,
+    ),
+    {"wal_a": replace(A, balance=HELD)},
+    NOW_MS,
+)
+PAID = replace(HOLD, order=replace(HOLD.order, held={"wal_b": -HELD}, opens=()))
+BROKEN = Breaker("stripe").failed(NOW_MS)
 FREEZE = StatusChange("wal_a", frozenset({Status.ACTIVE}), Status.FROZEN, "why")
 CALLS: dict[str, tuple[str, Callable[[Ports], object]]] = {
     "accounts of one": ("GetItem", lambda ports: ports.book.accounts(["wal_a"])),
@@ -56,6 +79,16 @@ CALLS: dict[str, tuple[str, Callable[[Ports], object]]] = {
     "flows.find": ("GetItem", lambda ports: ports.flows.find("stripe:pi_1")),
     "flows.save": ("TransactWriteItems", lambda ports: ports.flows.save(NEXT)),
     "flows.save with a name": ("TransactWriteItems", lambda ports: ports.flows.save(NEXT, ["stripe:pi_1"])),
+    "commit of a hold": ("TransactWriteItems", lambda ports: ports.book.commit(HOLD)),
+    "commit of a payout": ("TransactWriteItems", lambda ports: ports.book.commit(PAID)),
+    "flows.save with an audit": ("TransactWriteItems", lambda ports: ports.flows.save(WITHDRAWAL, [], AUDIT)),
+    "flows.overdue": ("Query", lambda ports: ports.flows.overdue("REQUESTED", NOW_MS, 5)),
+    "flows.postpone": ("UpdateItem", lambda ports: ports.flows.postpone(Overdue("x", 1), 2)),
+    "flows.in_state": ("Query", lambda ports: ports.flows.in_state("IN_REVIEW", 5, None)),
+    "flows.owned_by": ("Query", lambda ports: ports.flows.owned_by("ada", 5, None)),
+    "quotas.used": ("GetItem", lambda ports: ports.quotas.used("q")),
+    "breakers.get": ("GetItem", lambda ports: ports.breakers.get("stripe")),
+    "breakers.save": ("PutItem", lambda ports: ports.breakers.save(BROKEN)),
     "inbox.store": ("PutItem", lambda ports: ports.inbox.store(EVENT)),
     "inbox.get": ("GetItem", lambda ports: ports.inbox.get("x")),
     "inbox.save": ("UpdateItem", lambda ports: ports.inbox.save(done(EVENT, ()))),
@@ -66,8 +99,13 @@ CALLS: dict[str, tuple[str, Callable[[Ports], object]]] = {
     "cursors.get": ("GetItem", lambda ports: ports.cursors.get("x")),
     "cursors.advance": ("PutItem", lambda ports: ports.cursors.advance("x", None, "1")),
 }
-MOVEMENTS = {name: CALLS[name] for name in ("commit", "void", "commit of a step")}
-CHANGES = {name: CALLS[name] for name in ("flows.save", "flows.save with a name", "inbox.save with an audit")}
+MOVEMENTS = {
+    name: CALLS[name] for name in ("commit", "void", "commit of a step", "commit of a hold", "commit of a payout")
+}
+CHANGES = {
+    name: CALLS[name]
+    for name in ("flows.save", "flows.save with a name", "flows.save with an audit", "inbox.save with an audit")
+}
 TROUBLES = [
     ("ProvisionedThroughputExceededException", 400),
     ("ThrottlingException", 400),
@@ -160,7 +198,7 @@ def test_a_failed_condition_outranks_a_conflict_and_needs_no_image(dynamo: Table
     ):
         call(dynamo.ports)
     assert (refused.value.record, refused.value.accounts, refused.value.reversed_by) == (None, {}, None)
-    assert not refused.value.flow_changed
+    assert (refused.value.flow_changed, refused.value.used) == (False, None)
 
 
 @every_change
@@ -200,8 +238,29 @@ def test_reading_what_a_list_names_fails_like_the_list_itself(dynamo: Tables) ->
         dynamo.ports.inbox.dead(5, None)
 
 
+@pytest.mark.parametrize(
+    "listed",
+    [lambda ports: ports.flows.in_state("REQUESTED", 5, None), lambda ports: ports.flows.owned_by("ada", 5, None)],
+)
+def test_reading_the_withdrawals_of_a_list_fails_like_the_list_itself(dynamo: Tables, listed: Call) -> None:
+    dynamo.ports.flows.create(WITHDRAWAL)
+    with dynamo.refusing("BatchGetItem", "ThrottlingException"), pytest.raises(StoreUnavailable):
+        listed(dynamo.ports)
+    with dynamo.refusing("BatchGetItem", "AccessDeniedException"), pytest.raises(PynamoDBException):
+        listed(dynamo.ports)
+
+
+def test_a_withdrawal_that_a_transaction_holds_for_a_moment_means_try_again(dynamo: Tables) -> None:
+    dynamo.ports.flows.create(WITHDRAWAL)
+    seen = Overdue(WITHDRAWAL.flow_id, WITHDRAWAL.not_before_ms)
+    with dynamo.refusing("UpdateItem", "TransactionConflictException"), pytest.raises(StoreUnavailable):
+        dynamo.ports.flows.postpone(seen, NOW_MS * 2)
+    assert dynamo.ports.flows.overdue("REQUESTED", NOW_MS * 2, 5) == [seen]
+
+
 STANDING: dict[str, Call] = {
     "flows.create": lambda ports: ports.flows.create(FLOW),
+    "flows.create of a withdrawal": lambda ports: ports.flows.create(WITHDRAWAL),
     "inbox.store": lambda ports: ports.inbox.store(EVENT),
 }
 
@@ -219,12 +278,13 @@ def test_what_stood_in_the_way_and_is_gone_is_a_bug(dynamo: Tables, call: Call) 
         call(dynamo.ports)
 
 
-def test_a_cursor_that_is_in_the_way_is_no_trouble(dynamo: Tables) -> None:
+@pytest.mark.parametrize("name", ["cursors.advance", "breakers.save"])
+def test_a_cursor_or_breaker_that_is_in_the_way_is_no_trouble(dynamo: Tables, name: str) -> None:
     with dynamo.refusing("PutItem", "ConditionalCheckFailedException"):
-        assert dynamo.ports.cursors.advance("x", None, "1") is False
+        assert CALLS[name][1](dynamo.ports) is False
 
 
-@pytest.mark.parametrize("call", [CALLS["inbox.save"][1], CALLS["inbox.postpone"][1]])
-def test_an_event_that_changed_meanwhile_is_no_trouble(dynamo: Tables, call: Call) -> None:
+@pytest.mark.parametrize("call", [CALLS[name][1] for name in ("inbox.save", "inbox.postpone", "flows.postpone")])
+def test_what_changed_meanwhile_is_no_trouble(dynamo: Tables, call: Call) -> None:
     with dynamo.refusing("UpdateItem", "ConditionalCheckFailedException"):
         assert call(dynamo.ports) is False

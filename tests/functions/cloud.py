@@ -1,4 +1,4 @@
-"""The queue, secrets and topic of the small world, on moto; and what Lambda does with the queue."""
+"""The queues, secrets and topic of the small world, on moto; and what Lambda does with the queues."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from tallystick import wiring
-from tallystick.wiring import webhooks
+from tallystick.wiring import webhooks, withdrawals
 from tests.functions import providers
 from tests.functions.world import Clock, handler_of
 from tests.support.moto import REGION
@@ -26,6 +26,12 @@ Operation = Callable[[str], None]
 """Is told the name of a call to AWS, such as `TransactWriteItems`; what it raises happens instead of it."""
 
 
+CONSUMERS: Final = {providers.QUEUE: "webhook_processor", providers.PAYOUT_QUEUE: "payout_worker"}
+"""The queues, and the functions that work on them."""
+
+_SPEAKING: Final = (webhooks.gateway, webhooks.counter, webhooks.payer, withdrawals.window, withdrawals.payout_office)
+"""What speaks with providers."""
+
 _changed_secrets: Final[set[str]] = set()
 
 
@@ -34,10 +40,10 @@ class Killed(BaseException):
 
 
 def create() -> None:
-    """Make the queue, the secrets and the topic."""
-    boto3.client("sqs", region_name=REGION).create_queue(
-        QueueName=providers.QUEUE, Attributes={"VisibilityTimeout": str(VISIBILITY_S)}
-    )
+    """Make the queues, the secrets and the topic."""
+    sqs = boto3.client("sqs", region_name=REGION)
+    for queue in CONSUMERS:
+        sqs.create_queue(QueueName=queue, Attributes={"VisibilityTimeout": str(VISIBILITY_S)})
     secrets = boto3.client("secretsmanager", region_name=REGION)
     for name, value in _secrets().items():
         secrets.create_secret(Name=name, SecretString=json.dumps(value))
@@ -45,8 +51,9 @@ def create() -> None:
 
 
 def reset() -> None:
-    """Empty the queue, forget the alerts, and write the secrets as they were."""
-    _queue()._messages.clear()  # noqa: SLF001 (purging one is refused for a minute)
+    """Empty the queues, forget the alerts, and write the secrets as they were."""
+    for queue in CONSUMERS:
+        _queue(queue)._messages.clear()  # noqa: SLF001 (purging one is refused for a minute)
     _topic().sent_notifications.clear()
     for name in _changed_secrets.copy():
         write_secret(name, _secrets()[name])
@@ -55,20 +62,20 @@ def reset() -> None:
 
 def forget_settings() -> None:
     """Start other Lambdas: the environment is read anew, and the keys too."""
-    cached = (webhooks.gate, webhooks.gateway, webhooks.counter, webhooks.office, webhooks.stellar_poll)
+    cached = (webhooks.gate, *_SPEAKING, webhooks.office, webhooks.stellar_poll, withdrawals.rules)
     for built in (wiring.settings, *cached, webhooks._webhook_keys, webhooks._provider_keys):  # noqa: SLF001
         built.cache_clear()
 
 
 def forget_tokens() -> None:
     """Forget what a provider's API has given to us, when the sandbox has forgotten it too."""
-    for built in (webhooks.gateway, webhooks.counter):
+    for built in _SPEAKING:
         built.cache_clear()
 
 
 def forget_ledger() -> None:
     """Start other Lambdas: what they remember of accounts is gone."""
-    for built in (wiring.ledger, webhooks.books, webhooks.office):
+    for built in (wiring.ledger, webhooks.books, webhooks.office, withdrawals.window, withdrawals.payout_office):
         built.cache_clear()
 
 
@@ -83,9 +90,9 @@ def write_text(name: str, text: str) -> None:
     _changed_secrets.add(name)
 
 
-def queued() -> list[str]:
+def queued(queue: str = providers.QUEUE) -> list[str]:
     """Give the bodies of all messages, those too that are hidden."""
-    return [one.body for one in _queue()._messages]  # noqa: SLF001
+    return [one.body for one in _queue(queue)._messages]  # noqa: SLF001
 
 
 def rows(table: str) -> list[dict[str, dict[str, Any]]]:
@@ -113,35 +120,42 @@ def message(body: str, number: int = 1) -> dict[str, Any]:
     }
 
 
-def process(*records: dict[str, Any]) -> list[str]:
+def process(*records: dict[str, Any], function: str = "webhook_processor") -> list[str]:
     """Hand a batch to the processor; give the ids of the messages that stay in the queue."""
-    answered = handler_of("webhook_processor")({"Records": list(records)}, LambdaContext())
+    answered = handler_of(function)({"Records": list(records)}, LambdaContext())
     return [failure["itemIdentifier"] for failure in answered["batchItemFailures"]]
 
 
-def sweep() -> None:
+def pay(*flow_ids: str) -> list[str]:
+    """Hand a batch to the worker; give the ids of the withdrawals whose messages stay in the queue."""
+    records = {message(flow_id, number)["messageId"]: flow_id for number, flow_id in enumerate(flow_ids)}
+    batch = [message(flow_id, number) for number, flow_id in enumerate(flow_ids)]
+    return [records[message_id] for message_id in process(*batch, function="payout_worker")]
+
+
+def sweep(function: str = "webhook_sweep") -> None:
     """Let a minute's sweep happen."""
-    handler_of("webhook_sweep")({}, LambdaContext())
+    handler_of(function)({}, LambdaContext())
 
 
-def consume() -> int:
-    """Take a batch out of the queue as Lambda does, delete what is finished, and say how many messages there were."""
-    sqs = boto3.client("sqs", region_name=REGION)
-    received = sqs.receive_message(QueueUrl=providers.QUEUE_URL, MaxNumberOfMessages=BATCH_SIZE).get("Messages", [])
+def consume(queue: str = providers.QUEUE) -> int:
+    """Take a batch out of a queue as Lambda does, delete what is finished, and say how many messages there were."""
+    sqs, url = boto3.client("sqs", region_name=REGION), _url(queue)
+    received = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=BATCH_SIZE).get("Messages", [])
     records = [
         {**message(one["Body"]), "messageId": one["MessageId"], "receiptHandle": one["ReceiptHandle"]}
         for one in received
     ]
-    remaining = process(*records) if records else []
+    remaining = process(*records, function=CONSUMERS[queue]) if records else []
     for record in records:
         if record["messageId"] not in remaining:
-            sqs.delete_message(QueueUrl=providers.QUEUE_URL, ReceiptHandle=record["receiptHandle"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
     return len(records)
 
 
-def consume_all() -> None:
+def consume_all(queue: str = providers.QUEUE) -> None:
     """Take batches until no message can be seen."""
-    while consume():
+    while consume(queue):
         pass
 
 
@@ -194,7 +208,7 @@ def at(position: int, accident: Callable[[], BaseException]) -> Operation:
 
 def visible_at(inbox_keys: Sequence[str]) -> list[float]:
     """Tell when the messages of events can be seen again, in milliseconds since 1970."""
-    return [one.visible_at for one in _queue()._messages if one.body in inbox_keys]  # noqa: SLF001
+    return [one.visible_at for one in _queue(providers.QUEUE)._messages if one.body in inbox_keys]  # noqa: SLF001
 
 
 def _secrets() -> dict[str, object]:
@@ -204,8 +218,12 @@ def _secrets() -> dict[str, object]:
     }
 
 
-def _queue() -> Any:  # noqa: ANN401 (moto's)
-    return get_backend("sqs")[DEFAULT_ACCOUNT_ID][REGION].queues[providers.QUEUE]
+def _queue(name: str) -> Any:  # noqa: ANN401 (moto's)
+    return get_backend("sqs")[DEFAULT_ACCOUNT_ID][REGION].queues[name]
+
+
+def _url(queue: str) -> str:
+    return {providers.QUEUE: providers.QUEUE_URL, providers.PAYOUT_QUEUE: providers.PAYOUT_QUEUE_URL}[queue]
 
 
 def _topic() -> Any:  # noqa: ANN401

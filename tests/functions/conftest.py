@@ -9,16 +9,20 @@ import pytest
 
 from tallystick import wiring
 from tallystick.adapters import caching
+from tallystick.adapters.dynamo import readiness
 from tallystick.adapters.providers import http
 from tallystick.adapters.providers.truelayer import jwks
 from tallystick.domain.webhooks import Provider
 from tallystick.observability import logger
-from tests.functions import cloud, orders, providers, world
+from tests.functions import cloud, orders, payouts, providers, world
 from tests.functions.identity import FakeIdentity
 from tests.support.moto import Snapshot, ledger_tables
 from tests.support.sandbox import RunningSandbox, running_sandbox
 
-OF_EVENTS: Final = ("webhooks", "webhook_processor", "webhook_sweep", "stellar_poller")
+OF_EVENTS: Final = (
+    *("webhooks", "webhook_processor", "webhook_sweep", "stellar_poller"),
+    *("payout_worker", "withdrawal_sweep"),
+)
 MEASURED: Final = OF_EVENTS[1:]
 """Functions that have the clock by name, and those whose metrics took their namespace when they were imported."""
 
@@ -53,6 +57,7 @@ def built_world(provider_url: str) -> Iterator[tuple[Snapshot, world.Clock]]:
         if not _built:
             world.build(clock)
             orders.build(clock)
+            payouts.build(clock)
             _built.append(Snapshot.take())
         yield _built[0], clock
 
@@ -123,3 +128,4 @@ def _replace_the_outside(patch: pytest.MonkeyPatch, clock: world.Clock) -> None:
     patch.setattr(wiring, "identity", FakeIdentity)
     patch.setattr(jwks, "published_keys", lambda _url: providers.truelayer_keys())
     patch.setattr(http, "PAUSES_S", (0, 0))
+    patch.setattr(readiness, "time", SimpleNamespace(perf_counter=lambda: 0.0))

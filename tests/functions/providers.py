@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cli.webhooks import signers
+from cli.webhooks import keys, signers
 from tallystick.domain.webhooks import Provider
 from tests.support.sealed import key_of, secret_of
 from tests.unit.webhooks.cases import fixture
@@ -20,7 +20,9 @@ SIGNED_AT_MS: Final = 1_767_225_600_000
 PUBLIC_URL: Final = "https://wallet.example.test"
 NOWHERE: Final = "http://127.0.0.1:9"
 QUEUE: Final = "webhooks"
+PAYOUT_QUEUE: Final = "payouts"
 QUEUE_URL: Final = f"https://sqs.us-east-1.amazonaws.com/123456789012/{QUEUE}"
+PAYOUT_QUEUE_URL: Final = f"https://sqs.us-east-1.amazonaws.com/123456789012/{PAYOUT_QUEUE}"
 TOPIC_ARN: Final = "arn:aws:sns:us-east-1:123456789012:alerts"
 WEBHOOK_KEYS_SECRET: Final = "webhook-keys"
 PROVIDER_KEYS_SECRET: Final = "provider-keys"
@@ -30,6 +32,26 @@ RAMP_ADDRESS: Final = "0xa03fa8d1f10f8bde740348996165f037b65c6d28"
 STELLAR_ADDRESS: Final = "GCYAGA6BZKBN6G4HLQJFMQB73DZN6UA2RU6WOS6KO2Z5VAIKM5YTUQXM"
 STELLAR_ISSUER: Final = "GDCZLB6B2LVDWMBOTGBMRWS6ZWB5CZ2QDBH3A5HLJBGEQ3XGSXZ2DTJH"
 """Our addresses, as the genuine cases name them."""
+
+WITHDRAWALS: Final[dict[str, dict[str, Any]]] = {
+    "USD": {
+        "automatic": "100.00",
+        "min": "1.00",
+        "max": "1000.00",
+        "daily_amount": "800.00",
+        "daily_count": 20,
+        "fee": "0.25",
+        "fee_percent": "1",
+    },
+    "EUR": {"min": "5.00", "daily_amount": "500.00"},
+    "GBP": {"automatic": "100.00", "daily_count": 1},
+    "NGN": {"automatic": "100000.00", "min": "100.00", "fee": "50.00"},
+    "XLM": {"automatic": "100"},
+    "USDC": {"automatic": "100", "new_destination_delay_s": 3600},
+}
+"""The rules of what can be withdrawn: EUR by a person's decision only, USDC to a new destination after an hour."""
+
+PAYOUT_CHECKS_S: Final = (60, 120, 300)
 
 ELSEWHERE: Final = "203.0.113.7"
 SOURCES: Final[dict[str, str]] = {Provider.PAYSTACK: "52.31.139.75"}
@@ -71,7 +93,7 @@ def settings(url: str = NOWHERE) -> dict[Provider, dict[str, Any]]:
 
 
 def environment(providers: Mapping[Provider, Mapping[str, Any]]) -> dict[str, str]:
-    """Say in a function's environment all that has to do with providers."""
+    """Say in a function's environment all that has to do with providers, and with what they pay out."""
     return {
         "TALLYSTICK_PROVIDERS": json.dumps(providers),
         "TALLYSTICK_PUBLIC_URL": PUBLIC_URL,
@@ -79,6 +101,9 @@ def environment(providers: Mapping[Provider, Mapping[str, Any]]) -> dict[str, st
         "TALLYSTICK_WEBHOOK_KEYS_SECRET": WEBHOOK_KEYS_SECRET,
         "TALLYSTICK_PROVIDER_KEYS_SECRET": PROVIDER_KEYS_SECRET,
         "TALLYSTICK_ALERTS_TOPIC_ARN": TOPIC_ARN,
+        "TALLYSTICK_WITHDRAWALS": json.dumps(WITHDRAWALS),
+        "TALLYSTICK_PAYOUT_QUEUE_URL": PAYOUT_QUEUE_URL,
+        "TALLYSTICK_PAYOUT_CHECKS_S": json.dumps(PAYOUT_CHECKS_S),
     }
 
 
@@ -109,6 +134,7 @@ def provider_keys() -> dict[str, dict[str, str]]:
             "private_key": str(secret_of(Provider.TRUELAYER)),
             "key_id": "our-kid",
         },
+        Provider.STELLAR: keys.provider_keys()["stellar"],
     }
 
 

@@ -84,14 +84,28 @@ def test_native_extensions_are_those_of_graviton_and_its_python() -> None:
     extensions = list((built(AWS.name) / "dependencies").rglob("*.so"))
 
     assert {path.name.partition(".")[0] for path in extensions} == {
-        *("_cffi_backend", "_pydantic_core", "_rust", "_wrappers")
+        *("_cffi_backend", "_pydantic_core", "_rust", "_wrappers"),  # of cffi, pydantic, cryptography and wrapt
+        *("_cpuid_c", "_keccak", "_sodium", "cd", "md"),  # of pycryptodome, PyNaCl and charset-normalizer
     }
     for path in extensions:
         header = path.read_bytes()[:20]
         assert header[:4] == b"\x7fELF"
         assert int.from_bytes(header[18:20], "little") == AARCH64
-        # Cryptography's is built for every Python from its own minimum on.
-        assert f".cpython-{AWS.python_version.replace('.', '')}-aarch64-" in path.name or path.name == "_rust.abi3.so"
+        # Those of the stable interface are built for every Python from their own minimum on.
+        own = f".cpython-{AWS.python_version.replace('.', '')}-aarch64-"
+        assert own in path.name or path.name.endswith(".abi3.so")
+
+
+def test_destinations_can_be_checked_from_the_layer_alone(in_lambda: Callable[[str], str]) -> None:
+    """Most of two libraries was stripped, and what is left has to be enough."""
+    script = """
+from tallystick.adapters.destinations import bitcoin, evm, iban
+print(evm.check("0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed").type)
+print(bitcoin.check("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4").type)
+print(iban.check("BE68539007547034", "Ada").type)
+import stellar_sdk
+"""
+    assert in_lambda(script).split() == ["evm", "bitcoin", "iban"]
 
 
 def test_clients_can_be_made_from_the_layer_alone(in_lambda: Callable[[str], str]) -> None:

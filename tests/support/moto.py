@@ -12,12 +12,14 @@ from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.exceptions import MockValidationException
 from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType
 
 from tallystick import wiring
 from tallystick.adapters.dynamo.tables import MODELS
 from tallystick.wiring import webhooks, withdrawals
 
 REGION: Final = "us-east-1"
+_SCALARS: Final = frozenset({"S", "N", "B", "BOOL", "NULL"})
 MAX_KEY_BYTES: Final = 2048
 ENVIRONMENT: Final = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -60,6 +62,7 @@ def ledger_tables(**environment: str) -> Iterator[None]:
         for name, value in {**ENVIRONMENT, **environment}.items():
             patch.setenv(name, value)
         _refuse_long_keys(patch)
+        _share_scalars(patch)
         forget_wiring()
         wiring.ledger()
         for model in MODELS.values():
@@ -91,6 +94,16 @@ def _refuse_long_keys(patch: pytest.MonkeyPatch) -> None:
         return original(backend, table_name, keys, *rest)
 
     patch.setattr(DynamoDBBackend, "get_item", get_item)
+
+
+def _share_scalars(patch: pytest.MonkeyPatch) -> None:
+    """Copy no texts and numbers: moto copies whole tables for each transaction, and never changes a value in place."""
+    original = DynamoType.__deepcopy__
+
+    def deepcopy(value: DynamoType, memo: dict[int, Any]) -> DynamoType:
+        return value if value.type in _SCALARS else original(value, memo)
+
+    patch.setattr(DynamoType, "__deepcopy__", deepcopy)
 
 
 def _plain(items: Any) -> Any:  # noqa: ANN401 (hash keys to items or to range keys)

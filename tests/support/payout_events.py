@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from tallystick.domain.inbox import InboxEvent
+from tallystick.domain.errors import ProviderUnavailable
+from tallystick.domain.inbox import EventState, InboxEvent
 from tallystick.domain.money import Amount, from_minor
 from tallystick.domain.payouts import Outcome, Report
+from tallystick.domain.transfers import Transfer, TransferKind
 from tallystick.domain.webhooks import Notice, Provider
-from tallystick.domain.withdrawals import OPEN, Withdrawal, WithdrawalState
+from tallystick.domain.withdrawals import OPEN, Sending, Withdrawal, WithdrawalState
 from tallystick.services.payouts import PayoutOffice
 from tallystick.services.processing import Handled, Office, Providers, Retries, handle
 from tallystick.services.sweeping import sweep
@@ -18,12 +20,36 @@ from tests.support.fake_store import FakeStore
 from tests.support.fake_webhooks import FakeInbox, ScriptedGateway
 from tests.support.incoming import DELAYS_MS, GRACE_MS
 from tests.support.leaving import CHECKS_MS, Leaving
-from tests.support.scene import USD, Scene
+from tests.support.scene import USD, Scene, once
 
 WORKED_ON: Final = (WithdrawalState.REQUESTED, WithdrawalState.APPROVED, WithdrawalState.SUBMITTED)
 MOST_ROUNDS: Final = 400
 STRIPE: Final = "external:stripe:USD"
 FEES: Final = "external:fees:USD"
+SILENCE: Final = ProviderUnavailable("silence", provider="stripe")
+
+
+class ScriptedPayer(FakePayer):
+    """Play a provider that says what a test wants: `shown` when it is asked, `answer` when something is sent."""
+
+    shown: Report | None = None
+    answer: Report | None = None
+    lifetime_ms: int | None = 23 * HOUR_MS
+
+    @property
+    def key_lifetime_ms(self) -> int | None:
+        """Know keys for so long."""
+        return self.lifetime_ms
+
+    def send(self, withdrawal: Withdrawal) -> Report:
+        """Make a payout, and answer something."""
+        made = super().send(withdrawal)
+        return self.answer or made
+
+    def look_up(self, withdrawal: Withdrawal, now_ms: int) -> Report:
+        """Tell something of it."""
+        seen = super().look_up(withdrawal, now_ms)
+        return self.shown or seen
 
 
 class SlowPayer(FakePayer):
@@ -61,6 +87,7 @@ class Told(Leaving):
     def __init__(self, units: int = 10_000, *, signs: bool = False) -> None:
         """Open ada's wallet `wal_a`."""
         super().__init__(units, signs=signs)
+        self.payer = self.scripted = ScriptedPayer(self.store, signs=signs)
         self.inbox = FakeInbox(self.store)
         self.gateway = ScriptedGateway(self.store)
         self.checks_ms: Sequence[int] = CHECKS_MS
@@ -183,9 +210,49 @@ def aside(scene: Scene) -> int:
     return suspense.balance if suspense else 0
 
 
-def kinds(scene: Scene) -> list[str]:
+def kinds(scene: Scene) -> list[TransferKind]:
     """Name the movements that were made for withdrawals, in their order."""
-    return [record.kind for record in scene.store.written if str(getattr(record, "kind", "")).startswith("withdrawal")]
+    made = [record for record in scene.store.written if isinstance(record, Transfer)]
+    return [transfer.kind for transfer in made if transfer.kind.startswith("withdrawal")]
+
+
+def record_of(scene: Scene, withdrawal: Withdrawal, kind: TransferKind) -> Transfer:
+    """Look at the one movement of a kind that was made for a withdrawal."""
+    record = scene.store.records[withdrawal.claim(kind).key.digest]
+    assert isinstance(record, Transfer)
+    return record
+
+
+def sending_of(scene: Told, withdrawal: Withdrawal) -> Sending:
+    """Look at how a payout was sent."""
+    sending = scene.standing(withdrawal).sending
+    assert sending is not None
+    return sending
+
+
+def ends(scene: Told, withdrawal: Withdrawal, outcome: Outcome) -> InboxEvent:
+    """Let its payout come to an end, and an event tell of it."""
+    scene.payer.pay(withdrawal.flow_id, outcome, "bank says no" if outcome is Outcome.FAILED else None)
+    return scene.told(withdrawal, outcome)
+
+
+def done(scene: Told, event: InboxEvent) -> InboxEvent:
+    """Process an event that is done with that."""
+    handled = scene.handle(event).event
+    assert handled.state is EventState.DONE, (handled.reason, handled.detail)
+    return handled
+
+
+def rejected(scene: Told, event: InboxEvent) -> tuple[EventState, str | None]:
+    """Process an event, and say what came of it and why."""
+    handled = scene.handle(event).event
+    return handled.state, handled.reason
+
+
+def lost(scene: Told, withdrawal: Withdrawal, *, heard: bool) -> Withdrawal:
+    """Send it and get no answer, whether the provider has heard of it or not."""
+    setattr(scene.store, "after" if heard else "before", once(SILENCE, "payer.send"))
+    return scene.work(withdrawal)
 
 
 def check_endings(scene: Told, opening_units: int = 10_000) -> None:

@@ -5,6 +5,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import RequestValida
 from pydantic import ValidationError
 
 from functions.withdrawals.destinations import DestinationRequest, DestinationView
+from tallystick.adapters.destinations.members import MAX_CHARACTERS
 from tallystick.domain.destinations import Destination, DestinationType
 from tallystick.domain.errors import InvalidRequest, Refusal
 from tallystick.problems import invalid
@@ -146,3 +147,11 @@ def test_the_contract_tells_the_kinds_apart_by_type() -> None:
     assert shape["discriminator"]["propertyName"] == "type"
     assert set(shape["discriminator"]["mapping"]) == set(DestinationType)
     assert len(shape["oneOf"]) == len(DestinationType)
+
+
+def test_the_contract_bounds_every_text() -> None:
+    kinds = Order.model_json_schema()["$defs"].values()
+    texts = [shape for kind in kinds for name, shape in kind["properties"].items() if name not in {"type", "memo_type"}]
+    bounds = [shape.get("maxLength") or shape["anyOf"][0]["maxLength"] for shape in texts]
+    assert bounds == [MAX_CHARACTERS] * len(texts)
+    assert all(shape["description"] and shape["examples"] for shape in texts)

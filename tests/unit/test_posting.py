@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from tallystick.domain.accounts import Account, Status
+from tallystick.domain.accounts import Account, AccountKind, Status
+from tallystick.domain.audit import AuditRecord
 from tallystick.domain.chain import entry_hash
 from tallystick.domain.errors import (
     AccountNotActive,
@@ -15,9 +16,11 @@ from tallystick.domain.errors import (
 )
 from tallystick.domain.money import MAX_UNITS
 from tallystick.domain.posting import MAX_POSTINGS, Leg, Order, Plan, plan
+from tallystick.domain.quotas import Quota
 from tallystick.domain.transfers import Posting, TransferKind
 from tests.support.incoming import Incoming
 from tests.support.scene import BOB, EUR, NOW_MS, USD, account, claim
+from tests.support.withdrawals import withdrawal
 
 A, B = account("wal_a"), replace(account("wal_b", BOB), balance=500, version=3, head_time_ms=NOW_MS + 7)
 LEGS = (Leg("wal_a", -100), Leg("wal_b", 100))
@@ -245,6 +248,10 @@ def test_without_a_reason_nothing_is_frozen() -> None:
         (TransferKind.CHARGEBACK_REVERSAL, "FROZEN"),
         (TransferKind.REFUND, "FROZEN CLOSED"),
         (TransferKind.CHARGEBACK, "FROZEN CLOSED"),
+        (TransferKind.WITHDRAWAL_HOLD, ""),
+        (TransferKind.WITHDRAWAL, ""),
+        (TransferKind.WITHDRAWAL_RELEASE, "FROZEN"),
+        (TransferKind.WITHDRAWAL_RETURN, "FROZEN"),
     ],
 )
 def test_returns_pass_a_frozen_wallet_and_claims_a_closed_one_too(kind: TransferKind, passes: str) -> None:
@@ -257,3 +264,59 @@ def test_returns_pass_a_frozen_wallet_and_claims_a_closed_one_too(kind: Transfer
         else:
             with pytest.raises(AccountNotActive):
                 plan_of(marked, wanted=wanted)
+
+
+WITHDRAWAL = replace(withdrawal(units=90, fee_units=10), version=0)
+HOLD_LEGS = (Leg("wal_a", -100), Leg(WITHDRAWAL.hold_id, 100))
+
+
+def hold(**changes: Any) -> Order:  # noqa: ANN401 (any field)
+    opens = {"opens": (WITHDRAWAL.hold,), "flow": WITHDRAWAL, "held": {"wal_a": 100}, **changes}
+    return order(*HOLD_LEGS, kind=TransferKind.WITHDRAWAL_HOLD, **opens)
+
+
+def test_an_account_may_be_opened_with_the_movement_that_fills_it() -> None:
+    planned = plan_of(RICH, wanted=hold())
+    assert planned.opened == {WITHDRAWAL.hold_id}
+    opened = planned.changes[1]
+    assert opened.before == WITHDRAWAL.hold
+    assert (opened.after.balance, opened.after.version, opened.after.kind) == (100, 1, AccountKind.HOLD)
+    assert opened.entry is not None
+    assert (opened.entry.sequence, opened.entry.previous_hash) == (1, WITHDRAWAL.hold.head_hash)
+    assert planned.transfer.postings[1] == Posting(WITHDRAWAL.hold_id, 100, WITHDRAWAL.flow_id, 100)
+
+
+def test_an_account_that_is_to_be_opened_is_described_by_the_order_whatever_was_seen() -> None:
+    seen = replace(WITHDRAWAL.hold, balance=7, version=3)
+    assert plan_of(RICH, seen, wanted=hold()).changes[1].before == WITHDRAWAL.hold
+
+
+def test_other_movements_open_nothing() -> None:
+    assert plan_of(RICH, B).opened == frozenset()
+
+
+def test_an_account_that_is_to_be_opened_may_not_be_overdrawn() -> None:
+    legs = (Leg("wal_a", 100), Leg(WITHDRAWAL.hold_id, -100))
+    with pytest.raises(InsufficientFunds):
+        plan_of(RICH, wanted=replace(hold(), legs=legs))
+
+
+def test_what_is_on_hold_for_a_wallet_is_not_worked_out_here() -> None:
+    planned = plan_of(replace(RICH, held=7), wanted=hold())
+    assert (planned.changes[0].after.held, planned.held_elsewhere) == (7, {})
+
+
+def test_what_is_on_hold_changes_for_a_wallet_that_does_not_change_otherwise() -> None:
+    legs = (Leg(WITHDRAWAL.hold_id, -100), Leg("external:stripe:USD", 90), Leg("external:fees:USD", 10))
+    held = replace(WITHDRAWAL.hold, balance=100)
+    wanted = order(*legs, kind=TransferKind.WITHDRAWAL, flow=WITHDRAWAL, held={"wal_a": -100, held.account_id: 0})
+    assert plan_of(held, wanted=wanted).held_elsewhere == {"wal_a": -100}
+
+
+def test_a_plan_keeps_all_that_its_order_asks_for() -> None:
+    audit = AuditRecord("wdr_1", "withdrawal-rejected", "root", NOW_MS, "203.0.113.7", {})
+    quota = Quota("key", USD, 90, 1, NOW_MS)
+    asked = plan_of(RICH, wanted=hold(audit=audit, quota=quota, references=("destination:1",))).order
+    assert (asked.audit, asked.quota, asked.references, asked.flow) == (audit, quota, ("destination:1",), WITHDRAWAL)
+    plain = order()
+    assert (plain.audit, plain.quota, plain.references, plain.opens, dict(plain.held)) == (None, None, (), (), {})

@@ -9,7 +9,8 @@ import pytest
 from tallystick.domain.accounts import Account, AccountKind, Status
 from tallystick.domain.chain import genesis
 from tallystick.domain.errors import IllegalTransition
-from tallystick.domain.transfers import IdempotencyKey, TransferKind
+from tallystick.domain.transfers import IdempotencyKey
+from tallystick.domain.transfers import TransferKind as Kind
 from tallystick.domain.transitions import Actor, Transition, find
 from tallystick.domain.withdrawals import (
     OPEN,
@@ -17,15 +18,15 @@ from tallystick.domain.withdrawals import (
     TRANSITIONS,
     Taken,
     Withdrawal,
-    WithdrawalAction,
-    WithdrawalState,
     actor_of,
+    posted_by,
     withdrawal_id,
 )
+from tallystick.domain.withdrawals import WithdrawalAction as Action
+from tallystick.domain.withdrawals import WithdrawalState as State
 from tests.support.scene import ADA, ADMIN, NOW_MS, USD, claim
 from tests.support.withdrawals import submitted, withdrawal
 
-State, Action, Kind = WithdrawalState, WithdrawalAction, TransferKind
 HELD, PAID, BACK, RETURNED = (
     Kind.WITHDRAWAL_HOLD,
     Kind.WITHDRAWAL,
@@ -196,3 +197,27 @@ def test_a_withdrawal_is_named_by_the_key_that_it_is_asked_for_under() -> None:
     assert len(names) == 4
     assert withdrawal_id(claim("k1").key) == withdrawal_id(claim("k1", body="other").key)
     assert all(name.startswith("wdr_") and len(name) == 36 for name in names)
+
+
+def test_an_action_is_the_same_movement_in_every_state() -> None:
+    for (_, action), (_, _, posts) in LEGAL.items():
+        assert posted_by(action) is posts
+
+
+@pytest.mark.parametrize(
+    ("actions", "movements"),
+    [
+        ([], []),
+        ([Action.REVIEW, Action.APPROVE, Action.SUBMIT], []),
+        ([Action.APPROVE, Action.SUBMIT, Action.COMPLETE], [PAID]),
+        ([Action.APPROVE, Action.SUBMIT, Action.COMPLETE, Action.RETURN], [PAID, RETURNED]),
+        ([Action.APPROVE, Action.SUBMIT, Action.FAIL], [BACK]),
+        ([Action.CANCEL], [BACK]),
+        ([Action.REVIEW, Action.REJECT], [BACK]),
+    ],
+)
+def test_all_movements_of_a_withdrawal_can_be_named(actions: list[Action], movements: list[Kind]) -> None:
+    known = withdrawal(hold_transfer_id="trf_hold")
+    for action in actions:
+        known, _ = known.taken(action, at_ms=NOW_MS, by="who")
+    assert known.transfer_ids == ["trf_hold", *(known.claim(kind).key.transfer_id for kind in movements)]

@@ -38,6 +38,7 @@ UNPROVED = [
     {"status": False, "message": "No", "code": "free text: sk_test_1"},
     {"status": False, "message": "No", "type": "processor_error"},
     {"status": False, "message": TAKEN},
+    {"status": False, "message": "Duplicate Transfer Reference"},
     {"status": False, "message": "No", "code": "duplicate_transfer_reference"},
 ]
 GARBAGE = [
@@ -277,7 +278,7 @@ def test_what_is_not_there_is_absent_once_no_call_can_be_under_way(
 
 
 @pytest.mark.parametrize(
-    ("status", "message"), [(404, "Transfer not found"), (404, "Entity is gone"), (400, "Transfer reference not found")]
+    ("status", "message"), [(404, "Transfer not found"), (404, "Entity is gone"), (400, "Transfer Not Found")]
 )
 def test_paystack_says_in_several_ways_that_there_is_none(
     paystack: Payer, sandbox: RunningSandbox, status: int, message: str

@@ -83,14 +83,21 @@ def test_a_payout_is_pending_until_somebody_says_otherwise(sandbox: RunningSandb
 
 
 def test_newer_payouts_are_listed_first(sandbox: RunningSandbox) -> None:
-    for number in (3, 1, 2):
-        sandbox.put("stripe", f"po_{number}", created=number)
+    for number, created in {3: 3, 1: 2, 2: 2, 0: 1}.items():
+        sandbox.put("stripe", f"po_{number}", created=created)
     listed = sandbox.http.get("/stripe/v1/payouts?created[gte]=2", headers=STRIPE).json()
-    assert [payout["id"] for payout in listed["data"]] == ["po_3", "po_2"]
+    assert [payout["id"] for payout in listed["data"]] == ["po_3", "po_2", "po_1"]
     first = sandbox.http.get("/stripe/v1/payouts?limit=1", headers=STRIPE).json()
     rest = sandbox.http.get("/stripe/v1/payouts?starting_after=po_3", headers=STRIPE).json()
     assert ([payout["id"] for payout in first["data"]], first["has_more"]) == (["po_3"], True)
-    assert ([payout["id"] for payout in rest["data"]], rest["has_more"]) == (["po_2", "po_1"], False)
+    assert ([payout["id"] for payout in rest["data"]], rest["has_more"]) == (["po_2", "po_1", "po_0"], False)
+
+
+def test_no_page_is_longer_than_a_hundred(sandbox: RunningSandbox) -> None:
+    for number in range(101):
+        sandbox.put("stripe", f"po_{number}", created=number)
+    page = sandbox.http.get("/stripe/v1/payouts?limit=200", headers=STRIPE).json()
+    assert (len(page["data"]), page["has_more"]) == (100, True)
 
 
 def test_a_transfer_needs_a_recipient_and_a_new_reference(sandbox: RunningSandbox) -> None:

@@ -231,6 +231,22 @@ def test_another_refusal_proves_nothing(
     unclear(lambda: truelayer.send(SENT))
 
 
+def test_another_payout_under_the_same_key_proves_nothing(truelayer: Payer, sandbox: RunningSandbox) -> None:
+    truelayer.send(SENT)
+    assert "422" in unclear(lambda: truelayer.send(replace(SENT, units=1235)))
+    assert len(made(sandbox)) == 1
+
+
+@pytest.mark.parametrize("signature", ["", "..", "e30..AA", "bm8..AA", f"e30..{'A' * 176}"])
+def test_the_sandbox_wants_what_looks_like_a_signature(
+    truelayer: Payer, sandbox: RunningSandbox, signature: str
+) -> None:
+    with_token(truelayer, sandbox)
+    token = sandbox.calls("truelayer")[-1]["headers"]["authorization"]
+    headers = {"authorization": token, "idempotency-key": "k", "tl-signature": signature}
+    assert sandbox.http.post("/truelayer/v3/payouts", headers=headers, json={}).status_code == 401
+
+
 @pytest.mark.parametrize("status", [402, 404, 405, 410, 413, 415])
 def test_other_statuses_prove_nothing(truelayer: Payer, sandbox: RunningSandbox, status: int) -> None:
     with_token(truelayer, sandbox)

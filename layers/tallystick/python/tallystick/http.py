@@ -47,7 +47,7 @@ def build_app() -> APIGatewayHttpResolver:
         return Response(told.status_code, told.content_type, told.body, dict(told.headers))
 
     app.exception_handler(errors.Refusal)(refused)
-    app.exception_handler(RequestValidationError)(lambda error: refused(invalid(error)))
+    app.exception_handler(RequestValidationError)(lambda error: refused(invalid(error, app.current_event.json_body)))
     app.not_found(lambda _error: refused(errors.NotFound("page")))
     return app
 
