@@ -42,6 +42,17 @@ def with_environment(deployment: Deployment, function: str, **variables: str) ->
     client.update_function_configuration(FunctionName=name, Environment={"Variables": usual})
 
 
+@contextmanager
+def without_consumer(deployment: Deployment, function: str) -> Iterator[None]:
+    """Let nobody take messages out of a function's queue."""
+    client: LambdaClient = deployment.client("lambda")
+    name = deployment.function_name(function)
+    (mapping,) = client.list_event_source_mappings(FunctionName=name)["EventSourceMappings"]
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    yield
+    client.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+
+
 def variables_of(deployment: Deployment, function: str) -> dict[str, str]:
     """Read a function's variables."""
     client: LambdaClient = deployment.client("lambda")

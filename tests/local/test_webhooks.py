@@ -4,12 +4,12 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 import pytest
@@ -22,6 +22,7 @@ from cli.webhooks.signers import sign
 from tallystick.domain.webhooks import Provider
 from tests.local.callers import Caller, Cast, cast, new_key, outcome
 from tests.local.changes import run, with_environment
+from tests.local.waiting import wait_for
 from tests.support.sandbox import RunningSandbox
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from types_boto3_sns import SNSClient
     from types_boto3_sqs import SQSClient
 
-PATIENCE_S: Final = 60.0
 ETH_ADDRESS: Final = "0xc216eD2D6c295579718dbd4a797845CdA70B3C36"
 ISSUER: Final = "GDCZLB6B2LVDWMBOTGBMRWS6ZWB5CZ2QDBH3A5HLJBGEQ3XGSXZ2DTJH"
 OUR_STELLAR_ADDRESS: Final = "GBQELVIV5NWVCDKIEXQUUI7Q4OSCKU7PV6LSSWCJIQF2F2LPDHU2OBUG"
@@ -100,19 +100,6 @@ def body_of(provider: Provider, event: str, deposit: Mapping[str, Any], **member
         address=members.get("address", ""),
     )
     return json.dumps(SAMPLES[provider][event](order)).encode()
-
-
-Found = TypeVar("Found")
-
-
-def wait_for(look: Callable[[], Found], is_enough: Callable[[Found], bool]) -> Found:
-    """Look until it is enough, within a bound."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not is_enough(found := look()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"still {found}")
-        time.sleep(0.2)
-    return found
 
 
 @pytest.fixture

@@ -6,9 +6,11 @@ Hashes are worked out again here: SHA-256 over texts, each prefixed by its lengt
 import hashlib
 from collections import Counter, defaultdict
 from itertools import pairwise
+from typing import Final
 
 from tallystick.domain.accounts import Account, Entry
 from tallystick.domain.transfers import IdempotencyKey, Transfer
+from tallystick.domain.withdrawals import Withdrawal
 from tests.support.fake_store import FakeStore
 
 
@@ -21,6 +23,7 @@ def check(store: FakeStore) -> None:
     check_records(store, transfers)
     check_both_ways(transfers, [entry for of_one in entries.values() for entry in of_one])
     check_conservation(store, transfers)
+    check_withdrawals(store, transfers)
 
 
 def check_account(account: Account, entries: list[Entry]) -> None:
@@ -74,6 +77,53 @@ def check_conservation(store: FakeStore, transfers: dict[str, Transfer]) -> None
     for account in store.account_items.values():
         totals[account.asset.code] += account.balance
     assert not any(totals.values())
+
+
+MOVEMENTS: Final = {
+    "COMPLETED": {"withdrawal-hold", "withdrawal"},
+    "RETURNED": {"withdrawal-hold", "withdrawal", "withdrawal-return"},
+    **dict.fromkeys(("FAILED", "CANCELLED", "REJECTED"), {"withdrawal-hold", "withdrawal-release"}),
+    **dict.fromkeys(("REQUESTED", "IN_REVIEW", "APPROVED", "SUBMITTED"), {"withdrawal-hold"}),
+}
+
+
+def check_withdrawals(store: FakeStore, transfers: dict[str, Transfer]) -> None:
+    """Check that money is on hold for what is open only, and that each withdrawal was paid or given back once."""
+    found = [flow for flow in store.flow_items.values() if isinstance(flow, Withdrawal)]
+    held: defaultdict[str, int] = defaultdict(int)
+    for known in found:
+        is_open = MOVEMENTS[known.state] == {"withdrawal-hold"}
+        held[known.wallet_id] += known.units + known.fee_units if is_open else 0
+        check_movements(known, transfers)
+        assert store.account_items[f"hold:{known.flow_id}"].balance == (known.total_units if is_open else 0)
+    assert {account.account_id: account.held for account in store.account_items.values() if account.held} == {
+        wallet_id: units for wallet_id, units in held.items() if units
+    }
+    holds = {account.owner_id for account in store.account_items.values() if account.kind == "hold"}
+    assert holds == {known.flow_id for known in found}
+    check_audit(store, found)
+
+
+def check_movements(known: Withdrawal, transfers: dict[str, Transfer]) -> None:
+    """Check that exactly the movements were made that its state stands for, each over all of it."""
+    made = [transfer for transfer in transfers.values() if transfer.metadata.get("withdrawal_id") == known.flow_id]
+    assert Counter(transfer.kind for transfer in made) == dict.fromkeys(MOVEMENTS[known.state], 1)
+    assert {transfer.units for transfer in made} == {known.units + known.fee_units}
+    assert {transfer.transfer_id for transfer in made} == set(known.transfer_ids)
+
+
+def check_audit(store: FakeStore, withdrawals: list[Withdrawal]) -> None:
+    """Check that every decision of a person is in the audit, once, and nothing else is."""
+    decided = Counter(
+        (known.flow_id, taken.action, taken.by, taken.at_ms)
+        for known in withdrawals
+        for taken in known.history
+        if taken.action == "reject" or (taken.action == "approve" and taken.by != "rule")
+    )
+    verbs = {"withdrawal-approved": "approve", "withdrawal-rejected": "reject"}
+    audited = Counter((one.subject, verbs[one.action], one.actor_id, one.at_ms) for one in store.audited)
+    assert audited == decided
+    assert set(audited.values()) <= {1}
 
 
 def sha256(*parts: str) -> str:

@@ -37,6 +37,10 @@ class RunningSandbox:
         """Let the next calls go wrong."""
         self._ask("POST", "faults", json={"provider": provider, **fault})
 
+    def away(self, provider: str, *, away: bool) -> None:
+        """Let it answer nothing, until it is told to be there again."""
+        self._ask("POST", "away", json={"provider": provider, "away": away})
+
     def calls(self, provider: str) -> list[dict[str, Any]]:
         """Give the calls so far."""
         calls: list[dict[str, Any]] = self._ask("GET", "calls", params={"provider": provider})["calls"]

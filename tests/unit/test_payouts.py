@@ -4,7 +4,8 @@ from typing import Final
 
 import pytest
 
-from tallystick.domain.errors import InvariantViolated
+from tallystick.domain.accounts import Status
+from tallystick.domain.errors import AccountNotActive, InvariantViolated
 from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.transfers import TransferKind
 from tallystick.domain.withdrawals import RULE, Sending, Taken, Withdrawal, WithdrawalAction
@@ -265,3 +266,15 @@ def test_what_was_sent_and_nothing_says_how_is_a_bug(scene: Told, asked: Withdra
     scene.put_in_state(asked, state=State.SUBMITTED)
     with pytest.raises(InvariantViolated, match="nothing says how"):
         scene.work(asked)
+
+
+def test_what_is_paid_while_its_hold_is_frozen_is_completed_once_it_is_not(scene: Told, asked: Withdrawal) -> None:
+    scene.work(asked)
+    scene.payer.pay(asked.flow_id)
+    scene.mark(asked.hold_id, Status.FROZEN)
+    with pytest.raises(AccountNotActive):
+        scene.work_when_due(asked)
+    assert (scene.standing(asked).state, "suspense:USD" in scene.store.account_items) == (State.SUBMITTED, False)
+    scene.mark(asked.hold_id, Status.ACTIVE)
+    assert scene.work(asked).state is State.COMPLETED
+    check_endings(scene)

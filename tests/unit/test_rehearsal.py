@@ -1,17 +1,26 @@
 """A rehearsal sees what is stored and what it would have written itself, and writes nothing."""
 
-from dataclasses import replace
+import copy
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
 from tallystick.domain.accounts import Status
 from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.house import suspense_account
+from tallystick.domain.inbox import EventState, InboxEvent
+from tallystick.domain.payouts import Outcome
 from tallystick.domain.posting import Leg, Order, Plan, plan
 from tallystick.domain.transfers import Tombstone, TransferKind
+from tallystick.domain.withdrawals import Withdrawal, WithdrawalAction
+from tallystick.services import dead_letters
+from tallystick.services.dead_letters import Preview
 from tallystick.services.ports.ledger import CommitRefused
 from tallystick.services.rehearsal import Rehearsal
+from tallystick.services.steps import Step, take
 from tests.support.incoming import Incoming
+from tests.support.payout_events import Told
 from tests.support.scene import BOB, NOW_MS, USD, claim
 
 
@@ -125,3 +134,109 @@ def test_what_no_event_does_is_a_bug(scene: Incoming, rehearsal: Rehearsal) -> N
 
 def test_it_waits_for_nobody(rehearsal: Rehearsal) -> None:
     rehearsal.books().ledger.pause(1_000_000)
+
+
+# Payouts
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Hold everything that a scene has stored, sent or said."""
+
+    stored: dict[str, Any]
+
+    @classmethod
+    def of(cls, scene: Told) -> "Memory":
+        """Copy it all; who was called does not count."""
+        store = {name: value for name, value in vars(scene.store).items() if isinstance(value, dict | list)}
+        del store["calls"]
+        outside = (scene.inbox.events, scene.inbox.audited, scene.queue.sent, scene.alerts.raised, scene.payer.payouts)
+        return cls(copy.deepcopy({**store, "outside": outside}))
+
+
+def preview_of(scene: Told, event: InboxEvent) -> Preview:
+    """Work out what a redrive would do, and show that nothing was written."""
+    before = Memory.of(scene)
+    preview = dead_letters.preview(
+        inbox=scene.inbox,
+        book=scene.store,
+        flows=scene.flows,
+        providers=scene.processor().providers,
+        admin=scene.admin(),
+        dead_letter_id=event.dead_letter_id,
+        accept_amount=False,
+    )
+    assert Memory.of(scene) == before
+    return preview
+
+
+def buried(scene: Told, withdrawal: Withdrawal, outcome: Outcome) -> InboxEvent:
+    """Let an event about a payout die, because the provider does not answer; then let it be so."""
+    scene.payer.away = True
+    event = scene.handle_until_finished(scene.told(withdrawal, outcome)).event
+    assert event.state is EventState.DEAD
+    scene.payer.away = False
+    scene.payer.pay(withdrawal.flow_id, outcome)
+    return event
+
+
+def redriven(scene: Told, event: InboxEvent) -> InboxEvent:
+    dead_letters.redrive(
+        inbox=scene.inbox,
+        queue=scene.queue,
+        admin=scene.admin(),
+        dead_letter_id=event.dead_letter_id,
+        accept_amount=False,
+        grace_ms=0,
+    )
+    return scene.handle(event).event
+
+
+@pytest.fixture
+def leaving() -> Told:
+    return Told()
+
+
+@pytest.mark.parametrize("returned", [False, True])
+@pytest.mark.parametrize("outcome", [Outcome.PAID, Outcome.FAILED])
+@pytest.mark.parametrize("status", list(Status))
+def test_the_preview_of_an_event_about_a_payout_shows_what_its_redrive_then_moves(
+    leaving: Told, outcome: Outcome, status: Status, *, returned: bool
+) -> None:
+    sent = leaving.work(leaving.asked())
+    if returned:
+        leaving.payer.pay(sent.flow_id)
+        leaving.work_when_due(sent)
+    event = buried(leaving, sent, outcome)
+    leaving.mark("wal_a", status)
+    (*shown,) = preview_of(leaving, event).transfers
+    finished = redriven(leaving, event)
+    moved = [record for record in leaving.store.records.values() if record in shown]
+    assert (finished.state, moved) == (EventState.DONE, shown)
+    assert len(shown) == (0 if returned and outcome is Outcome.PAID else 1)
+    assert {transfer.transfer_id for transfer in shown} <= set(finished.transfers)
+
+
+def test_the_preview_of_what_cannot_be_says_why(leaving: Told) -> None:
+    sent = leaving.work(leaving.asked())
+    event = leaving.handle(leaving.says("other", Outcome.PAID, sent.flow_id, payout_id="po_2")).event
+    preview = preview_of(leaving, event)
+    assert (preview.transfers, preview.reason) == ((), "contradiction")
+
+
+def test_the_preview_of_what_was_settled_meanwhile_moves_nothing(leaving: Told) -> None:
+    sent = leaving.work(leaving.asked())
+    event = buried(leaving, sent, Outcome.PAID)
+    leaving.work_when_due(sent)
+    assert preview_of(leaving, event) == Preview()
+
+
+def test_a_step_that_is_rehearsed_is_seen_by_the_rehearsal_alone(leaving: Told) -> None:
+    sent = leaving.work(leaving.asked())
+    rehearsal = Rehearsal(leaving.store, leaving.flows)
+    following, posts = sent.taken(WithdrawalAction.FAIL, at_ms=NOW_MS, by="stripe")
+    stepped = take(books=rehearsal.books(), step=Step(following, posts, ["stripe:po_9"]), now_ms=NOW_MS)
+    assert stepped is not None
+    assert (rehearsal.get(sent.flow_id), leaving.standing(sent)) == (following, sent)
+    assert rehearsal.accounts([sent.hold_id])[sent.hold_id].balance == 0
+    assert take(books=rehearsal.books(), step=Step(following), now_ms=NOW_MS) is not None

@@ -5,9 +5,12 @@ import pytest
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.inbox import EventState, InboxEvent
 from tallystick.domain.webhooks import Provider
+from tallystick.domain.withdrawals import Withdrawal, WithdrawalState
 from tallystick.services.ports.agenda import Overdue
 from tallystick.services.sweeping import MAX_KEYS, sweep
+from tests.support.fake_payer import HOUR_MS
 from tests.support.incoming import GRACE_MS, Incoming, paid
+from tests.support.payout_events import Told
 from tests.support.scene import NOW_MS, once
 
 
@@ -147,3 +150,90 @@ def test_a_sweep_takes_on_a_bounded_number_oldest_first(scene: Incoming, monkeyp
     scene.now_ms = NOW_MS + GRACE_MS + 1
     assert swept(scene) == 2
     assert (asked, scene.queue.sent) == ([MAX_KEYS], [events[2].inbox_key, events[1].inbox_key])
+
+
+# Withdrawals
+
+
+@pytest.fixture
+def leaving() -> Told:
+    return Told()
+
+
+def lost_on_the_way(scene: Told, state: WithdrawalState) -> Withdrawal:
+    """Let a withdrawal come to a state, its message be lost, and its time come."""
+    scene.with_rules(delay_ms=HOUR_MS if state is WithdrawalState.REQUESTED else 0)
+    known = scene.asked(amount="60.00" if state is WithdrawalState.IN_REVIEW else "25.00")
+    if state is WithdrawalState.SUBMITTED:
+        known = scene.work(known)
+    assert known.state is state
+    scene.queue.sent.clear()
+    scene.now_ms = known.not_before_ms + 1
+    return known
+
+
+@pytest.mark.parametrize("state", [WithdrawalState.REQUESTED, WithdrawalState.APPROVED, WithdrawalState.SUBMITTED])
+def test_a_withdrawal_whose_message_was_lost_is_queued_once_and_given_time(
+    leaving: Told, state: WithdrawalState
+) -> None:
+    known = lost_on_the_way(leaving, state)
+    assert leaving.sweep() == 1
+    assert leaving.queue.sent == [known.flow_id]
+    assert leaving.sweep() == 0
+    leaving.now_ms += GRACE_MS
+    assert leaving.sweep() == 0
+    leaving.now_ms += 1
+    assert leaving.sweep() == 1
+    leaving.run_until_nothing_is_open()
+    assert leaving.standing(known).state is WithdrawalState.COMPLETED
+
+
+@pytest.mark.parametrize("state", [WithdrawalState.REQUESTED, WithdrawalState.SUBMITTED])
+def test_a_withdrawal_is_left_alone_until_its_time(leaving: Told, state: WithdrawalState) -> None:
+    lost_on_the_way(leaving, state)
+    leaving.now_ms -= 1
+    assert leaving.sweep() == 0
+
+
+def test_a_withdrawal_that_waits_for_a_person_is_not_swept(leaving: Told) -> None:
+    known = lost_on_the_way(leaving, WithdrawalState.IN_REVIEW)
+    leaving.now_ms += 100 * GRACE_MS
+    assert leaving.sweep() == 0
+    assert leaving.standing(known).state is WithdrawalState.IN_REVIEW
+
+
+def test_a_withdrawal_at_its_end_is_not_swept(leaving: Told) -> None:
+    leaving.cancel(lost_on_the_way(leaving, WithdrawalState.APPROVED))
+    leaving.now_ms += 100 * GRACE_MS
+    assert leaving.sweep() == 0
+
+
+def test_a_withdrawal_that_waits_for_its_next_look_is_due_then(leaving: Told) -> None:
+    known = lost_on_the_way(leaving, WithdrawalState.SUBMITTED)
+    leaving.sweep()
+    later = leaving.work(known)
+    leaving.queue.sent.clear()
+    leaving.now_ms = later.not_before_ms
+    assert leaving.sweep() == 0
+    leaving.now_ms += 1
+    assert leaving.sweep() == 1
+
+
+def test_a_withdrawal_that_an_admin_approved_and_whose_message_was_lost_is_swept(leaving: Told) -> None:
+    known = lost_on_the_way(leaving, WithdrawalState.IN_REVIEW)
+    leaving.store.before = once(StoreUnavailable("no queue"), "queue.send")
+    leaving.approve(known)
+    leaving.now_ms += 1
+    assert leaving.sweep() == 1
+
+
+def test_each_state_is_a_list_of_its_own_and_all_are_counted(leaving: Told) -> None:
+    for number, state in enumerate((WithdrawalState.APPROVED, WithdrawalState.SUBMITTED)):
+        asked = leaving.asked(f"w{number}", "1.00")
+        if state is WithdrawalState.SUBMITTED:
+            leaving.work(asked)
+    leaving.queue.sent.clear()
+    leaving.now_ms += HOUR_MS
+    leaving.store.calls.clear()
+    assert leaving.sweep() == 2
+    assert leaving.store.calls.count("flows.overdue") == 3
