@@ -9,10 +9,10 @@
 | unanswered | 20.00 USD | stripe | sent, but the answer was lost |
 | approved | 25.00 USD | stripe | nothing yet; its message is lost |
 | cancelled | 10.00 USD | stripe | taken back |
+| rejected | 80.00 EUR | truelayer | refused by root |
 | wanted | 60.00 EUR | truelayer | waits for a person |
 | granted | 70.00 EUR | truelayer | approved by root, nothing yet |
-| rejected | 80.00 EUR | truelayer | refused by root |
-| fresh | 20.000000 USDC | stellar | waits until an hour after 12:02:27, for its destination is new |
+| fresh | 20.000000 USDC | stellar | waits until 13:01:30, for its destination is new |
 | roots | 150.00 USD | stripe | root's own, above what is automatic: waits for another ADMIN |
 
 dora's wallets hold 1000.00 USD, 500.00 EUR, 500.00 GBP, 500000.00 NGN, 100.0000000 XLM, 500.000000 USDC and 9000 JPY
@@ -20,7 +20,7 @@ before that, wal_dora_icy 50.00 USD, FROZEN; wal_dora_closed is CLOSED. root has
 second after the one before, the first of them when all of `orders.py` was there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -85,9 +85,9 @@ _ASKED: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("unanswered", {"amount": "20.00"}),
     ("approved", {"amount": "25.00"}),
     ("cancelled", {"amount": "10.00"}),
+    ("rejected", {**_EUR, "amount": "80.00"}),
     ("wanted", {**_EUR, "amount": "60.00"}),
     ("granted", {**_EUR, "amount": "70.00"}),
-    ("rejected", {**_EUR, "amount": "80.00"}),
     ("fresh", {"wallet_id": "wal_dora_usdc", "provider": "stellar", "amount": "20"}),
 )
 
@@ -166,19 +166,13 @@ def build(clock: Clock) -> None:
     for key, request in _ASKED:
         asked(key, **request)
         clock.advance()
+        if key in _DECIDED:
+            _granted(_DECIDED[key](key))
+            clock.advance()
     asked("roots", "root", wallet_id="wal_root_usd", amount="150.00")
     clock.advance()
-    _decide(clock)
     _pay(clock)
     cloud.reset()
-
-
-def _decide(clock: Clock) -> None:
-    for decision in (lambda: decide("approve", "granted"), lambda: decide("reject", "rejected")):
-        _granted(decision())
-        clock.advance()
-    _granted(cancel("cancelled"))
-    clock.advance()
 
 
 def _pay(clock: Clock) -> None:
@@ -216,3 +210,10 @@ def _granted(answered: Answer) -> dict[str, Any]:
     if answered["statusCode"] >= 300:
         raise AssertionError(f"it is refused: {answered['body']}")
     return document_of(answered)
+
+
+_DECIDED: Final[dict[str, Callable[[str], Answer]]] = {
+    "cancelled": cancel,
+    "rejected": lambda key: decide("reject", key),
+    "granted": lambda key: decide("approve", key),
+}

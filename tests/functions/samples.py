@@ -1,7 +1,7 @@
 """The sample events of `events/`, and what each of them is answered.
 
 A file is named `<status>-<case>.json`. For functions that nobody calls over HTTP the number is that of the alerts
-(`ledger_guard`), of the messages that stay in the queue (`webhook_processor`) or of the events that are queued.
+(`ledger_guard`), of the messages that stay in the queue (`webhook_processor`, `payout_worker`) or of what is queued.
 """
 
 import json
@@ -30,13 +30,14 @@ PROBLEM_TYPES: Final = (
     (r"409-.*insufficient-funds", "insufficient-funds"),
     (r"409-.*balance-limit", "balance-limit-exceeded"),
     (r"409-close-not-empty", "wallet-not-empty"),
-    (r"409-(redrive|resolve)-", "illegal-transition"),
+    (r"409-limit-exceeded", "limit-exceeded"),
+    (r"409-(approve|cancel|redrive|reject|resolve)-", "illegal-transition"),
     (r"409-register", "email-registered"),
     (r"409-.*(frozen|closed)", "account-not-active"),
     (r"422-.*amount-(given|missing)", "invalid-request"),
     (r"422-.*amount-", "invalid-amount"),
     (r"422-.*key-reused", "idempotency-key-reused"),
-    (r"422-provider-refused", "provider-refused"),
+    (r"422-.*provider-refused", "provider-refused"),
     (r"422-.*(asset-mismatch|unknown-asset)", "asset-mismatch"),
     (r"422-", "invalid-request"),
     (r"429-", "too-many-requests"),

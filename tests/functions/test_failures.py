@@ -23,10 +23,23 @@ from tests.functions.samples import Sample, samples_of
 from tests.functions.world import Answer, Clock, answer
 
 INTERNALS = "arn:aws:dynamodb:eu-west-1:000000000000:table/accounts"
-STORED = ("credit", "dead_letters", "debit", "deposits", "statements", "transfers", "wallets", "webhooks")
+STORED = (
+    "credit",
+    "dead_letters",
+    "debit",
+    "deposits",
+    "statements",
+    "transfers",
+    "wallets",
+    "webhooks",
+    "withdrawals",
+)
 WITHOUT_RESOLVER = {"webhooks": "functions.webhooks.handler.receive"}
 """Functions that no resolver serves, and what to break in them instead."""
-MOVEMENTS = ("credit/201-credited", "debit/201-debited", "transfers/201-transfer", "transfers/201-reverse-transfer")
+MOVEMENTS = (
+    *("credit/201-credited", "debit/201-debited", "transfers/201-transfer", "transfers/201-reverse-transfer"),
+    *("withdrawals/201-stripe", "withdrawals/200-cancel-approved", "withdrawals/200-reject"),
+)
 BUSY = (
     "InternalServerError",
     "ProvisionedThroughputExceededException",

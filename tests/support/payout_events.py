@@ -17,7 +17,7 @@ from tallystick.services.processing import Handled, Office, Providers, Retries, 
 from tallystick.services.sweeping import sweep
 from tests.support.fake_payer import HOUR_MS, FakePayer, Payout
 from tests.support.fake_store import FakeStore
-from tests.support.fake_webhooks import FakeInbox, ScriptedGateway
+from tests.support.fake_webhooks import FakeInbox, ScriptedGateway, call
 from tests.support.incoming import DELAYS_MS, GRACE_MS
 from tests.support.leaving import CHECKS_MS, Leaving
 from tests.support.scene import USD, Scene, once
@@ -53,13 +53,33 @@ class ScriptedPayer(FakePayer):
 
 
 class SlowPayer(FakePayer):
-    """Play a provider that shows a payout `lag_ms` after it was made, and knows a key for a day after its first use."""
+    """Play a provider that shows a payout `lag_ms` after it was made, and knows a key for a day after its first use.
+
+    While it `dawdles`, a call gets no answer, and is carried out when it arrives, within half an hour or never.
+    """
 
     def __init__(self, backing: FakeStore, *, signs: bool = False, lag_ms: int = 0) -> None:
-        """Remember when what was made."""
+        """Remember when what was made, and what is still on its way."""
         super().__init__(backing, signs=signs)
         self.lag_ms = lag_ms
         self.made_ms: dict[str, int] = {}
+        self.dawdles = False
+        self.on_its_way: list[tuple[int, Withdrawal]] = []
+
+    def send(self, withdrawal: Withdrawal) -> Report:
+        """Make a payout, now or later."""
+        if not self.dawdles:
+            return super().send(withdrawal)
+        with call(self.backing, "payer.send"):
+            self.on_its_way.append((self.now_ms, withdrawal))
+            raise ProviderUnavailable("It takes long.", provider="stripe")
+
+    def arrive(self) -> None:
+        """Carry out what was on its way."""
+        arriving, self.on_its_way = self.on_its_way, []
+        for sent_ms, withdrawal in arriving:
+            if self.now_ms - sent_ms <= HOUR_MS // 2:
+                self._made(withdrawal)
 
     def look_up(self, withdrawal: Withdrawal, now_ms: int) -> Report:
         """Leave out what it does not show yet."""
@@ -71,7 +91,6 @@ class SlowPayer(FakePayer):
             self.payouts = everything
 
     def _made(self, withdrawal: Withdrawal) -> Report:
-        """Forget old keys first."""
         self.keys = {key: one for key, one in self.keys.items() if self.now_ms < self._made_ms(one) + 24 * HOUR_MS}
         report = super()._made(withdrawal)
         self.made_ms |= {one.payout_id: self._made_ms(one) for one in self.payouts}
@@ -271,17 +290,20 @@ def check_endings(scene: Told, opening_units: int = 10_000) -> None:
 
 
 @contextmanager
-def accident(scene: Scene, moment: str, position: int, error: BaseException) -> Iterator[list[str]]:
-    """Raise at the n-th call from now on, before or after it is carried out; give the names of all calls."""
+def accident(scene: Scene, moment: str, at: int | str, error: BaseException) -> Iterator[list[str]]:
+    """Raise at the n-th call from now on, or the first of a name, before or after it is carried out; list all calls."""
     seen: list[str] = []
+
+    def is_now() -> bool:
+        return len(seen) == at or (seen[-1] == at and seen.count(seen[-1]) == 1)
 
     def note(call: str) -> None:
         seen.append(call)
-        if moment == "before" and len(seen) == position:
+        if moment == "before" and is_now():
             raise error
 
     def strike(_call: str) -> None:
-        if moment == "after" and len(seen) == position:
+        if moment == "after" and is_now():
             raise error
 
     before, after = scene.store.before, scene.store.after

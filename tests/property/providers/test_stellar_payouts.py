@@ -7,11 +7,11 @@ from typing import Any, Final
 import pytest
 from hypothesis import assume, event, given, settings
 from hypothesis import strategies as st
-from stellar_sdk import xdr
+from stellar_sdk import Keypair, xdr
 
 from cli.webhooks.keys import stellar_account
 from tallystick.adapters.destinations import stellar as destinations
-from tallystick.adapters.providers.stellar.drafting import Payer as Signer
+from tallystick.adapters.providers.stellar.drafting import Signer
 from tallystick.adapters.providers.stellar.payouts import HISTORY_MS, LAG_MS, NETWORKS, StellarPayouts
 from tallystick.domain.destinations import Destination, DestinationType, MemoType
 from tallystick.domain.errors import ProviderRefused
@@ -28,7 +28,7 @@ from tests.support.withdrawals import submitted, withdrawal
 from tests.unit.providers.world import NOWHERE, PUBLIC_URL, SECRETS, amount, setting
 
 CUSTOMER: Final = stellar_account("customer")
-SIGNER: Final = Signer(bytes(32), NETWORKS["test"])
+SIGNER: Final = Signer(Keypair.from_raw_ed25519_seed(bytes(32)), NETWORKS["test"])
 PAYER: Final = StellarPayouts(
     setting(Provider.STELLAR, NOWHERE), lambda: SECRETS[Provider.STELLAR], DEFAULT_ASSETS, PUBLIC_URL
 )

@@ -397,6 +397,11 @@ def test_the_list_is_asked_for_since_it_was_first_sent(truelayer: Payer, sandbox
     assert call["query"] == {"from": "2025-12-31T23:50:00.000Z", "to": "2026-01-01T02:00:00.000Z", "type": "payout"}
 
 
+def test_without_a_send_the_list_is_asked_for_since_the_request(truelayer: Payer, sandbox: RunningSandbox) -> None:
+    truelayer.look_up(withdrawal(**POUNDS), NOW_MS + HOUR_MS)
+    assert sandbox.calls("truelayer")[-1]["query"]["from"] == "2025-12-31T23:50:00.000Z"
+
+
 def test_no_longer_time_is_asked_for_than_truelayer_lists(truelayer: Payer, sandbox: RunningSandbox) -> None:
     truelayer.look_up(SENT, NOW_MS + 90 * DAY_MS)
     call = sandbox.calls("truelayer")[-1]

@@ -64,11 +64,11 @@ class Reply:
 class ProviderHttp:
     """Hold the connections to one address."""
 
-    def __init__(self, provider: str, base_url: str) -> None:
+    def __init__(self, provider: str, base_url: str, read_timeout_s: float | None = None) -> None:
         """Name the provider and its address; nothing is opened before the first call."""
         self._provider = provider
         self._base_url = base_url.rstrip("/")
-        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=READ_TIMEOUT_S)
+        timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s or READ_TIMEOUT_S)
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=4, timeout=timeout, retries=False)
 
     def get(self, path: str, headers: Mapping[str, str], query: Mapping[str, str] | None = None) -> Reply:

@@ -33,12 +33,12 @@ MAX_FEE_STROOPS: Final = 10_000
 no more waits when many want in."""
 
 
-class Payer:
+class Signer:
     """Hold the key of the account that pays."""
 
-    def __init__(self, seed: bytes, network: str) -> None:
-        """Make the key of its 32 bytes, for one network."""
-        self._keypair = Keypair.from_raw_ed25519_seed(seed)
+    def __init__(self, keypair: Keypair, network: str) -> None:
+        """Take the key, for one network."""
+        self._keypair = keypair
         self._network = network
 
     @property
@@ -59,6 +59,14 @@ class Payer:
         envelope = builder.add_memo(_memo(destination)).add_time_bounds(0, expires_s).build()
         envelope.sign(self._keypair)
         return Draft(envelope.to_xdr(), envelope.hash_hex(), expires_s * 1000)
+
+
+def signer(seed: str, network: str) -> Signer | None:
+    """Read the seed (`S…`) of the account that pays; nothing if it is none."""
+    try:
+        return Signer(Keypair.from_secret(seed), network)
+    except ValueError:
+        return None
 
 
 def failure(result_xdr: str) -> str:

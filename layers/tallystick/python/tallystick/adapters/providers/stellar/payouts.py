@@ -1,18 +1,13 @@
 """Pay out on Stellar: with a transaction that is signed beforehand, has one hash, and is valid for a minute."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from tallystick.adapters.providers.base import ProviderGateway
-from tallystick.adapters.providers.http import Reply
+from tallystick.adapters.providers.http import ProviderHttp, Reply
 from tallystick.adapters.providers.payers import granted, refusal, unclear, units_of
-from tallystick.adapters.providers.stellar import strkey
 from tallystick.adapters.providers.stellar.accounts import DECIMALS, MAX_STROOPS, Account
 from tallystick.adapters.providers.stellar.transactions import Ledgers, Refusal, Root, Transaction, found
 from tallystick.domain.destinations import DestinationType
@@ -22,6 +17,9 @@ from tallystick.domain.payouts import Draft, Outcome, Report
 from tallystick.domain.webhooks import Environment, Provider
 from tallystick.domain.withdrawals import Withdrawal
 from tallystick.settings import ConfigurationError
+
+if TYPE_CHECKING:
+    from tallystick.adapters.providers.stellar.drafting import Signer
 
 NETWORKS: Final[Mapping[Environment, str]] = {
     "test": "Test SDF Network ; September 2015",
@@ -33,8 +31,8 @@ LAG_MS: Final = 60_000
 HISTORY_MS: Final = 3_600_000
 """Horizon has to know so much from before a draft expires: all of its minute, wherever our clock stands."""
 
-_SEED: Final = b"\x90"
-"""The version byte of a seed: it makes the text begin with S (SEP-23)."""
+SEND_TIMEOUT_S: Final = 15
+"""Horizon answers when the payment is in a ledger, which takes 5 seconds or 10."""
 
 _FORM: Final = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -50,19 +48,17 @@ class StellarPayouts(ProviderGateway):
         destination = withdrawal.destination
         if destination.type is not DestinationType.STELLAR:
             raise self._refused("Stellar pays out to its own accounts.")
-        key = Ed25519PrivateKey.from_private_bytes(self._seed())
-        if strkey.public_key(destination.account) == key.public_key().public_bytes_raw():
-            raise self._refused("This is the account that payouts are paid from.")
+        if destination.account in self._setting.addresses.values():
+            raise self._refused("This is where we are paid to.")
         self._asset(withdrawal)
         self._stroops(withdrawal)
 
     def draft(self, withdrawal: Withdrawal, now_ms: int) -> Draft:
         """Sign a payment of the account's next number, if the destination can receive it."""
-        # Imported here: nothing else needs stellar_sdk, which takes over a second.
-        from tallystick.adapters.providers.stellar.drafting import Payer
-
-        payer = Payer(self._seed(), self._network)
-        ours, theirs = self._account(payer.account), self._account(withdrawal.destination.account)
+        signer = self._signer()
+        if withdrawal.destination.account == signer.account:
+            raise self._refused("This is the account that payouts are paid from.")
+        ours, theirs = self._account(signer.account), self._account(withdrawal.destination.account)
         if ours is None:
             raise ProviderUnavailable("The account that pays is not funded; try again.", provider=self.provider)
         if theirs is None:
@@ -70,7 +66,7 @@ class StellarPayouts(ProviderGateway):
         asset, stroops = self._asset(withdrawal), self._stroops(withdrawal)
         if objection := theirs.objection(withdrawal.destination, asset, stroops):
             raise self._refused(objection)
-        return payer.sign(
+        return signer.sign(
             sequence=ours.sequence,
             destination=withdrawal.destination,
             asset=asset,
@@ -81,7 +77,8 @@ class StellarPayouts(ProviderGateway):
     def send(self, withdrawal: Withdrawal) -> Report:
         """Send what was signed; a refusal proves nothing, for the same may have been taken before, or be taken yet."""
         draft = _draft_of(withdrawal)
-        reply = self._http.post("/transactions", _FORM, urlencode({"tx": draft.payload}).encode(), repeatable=False)
+        patient = ProviderHttp(self.provider, self._setting.base_url, SEND_TIMEOUT_S)
+        reply = patient.post("/transactions", _FORM, urlencode({"tx": draft.payload}).encode(), repeatable=False)
         refused = refusal(reply, Refusal) if reply.status == HTTPStatus.BAD_REQUEST else None
         if refused is not None:
             return Report(Outcome.UNCLEAR, draft.payout_id, reason=refused.code)
@@ -133,21 +130,20 @@ class StellarPayouts(ProviderGateway):
     def _network(self) -> str:
         return NETWORKS[self._setting.environment]
 
-    def _seed(self) -> bytes:
-        """Read the seed of the account that pays.
+    def _signer(self) -> "Signer":
+        """Make what signs, with the seed of the account that pays.
 
         Raises:
             ConfigurationError: it is none.
         """
-        try:
-            decoded = base64.b32decode(self._secret("payout_seed"))
-        except ValueError:
-            decoded = b""
-        signed, checksum = decoded[:-2], decoded[-2:]
-        if binascii.crc_hqx(signed, 0).to_bytes(2, "little") != checksum or signed[:1] != _SEED:
+        # Imported here: nothing else needs stellar_sdk, which takes over a second.
+        from tallystick.adapters.providers.stellar.drafting import signer
+
+        found = signer(self._secret("payout_seed"), self._network)
+        if found is None:
             # What cannot be read must not get into a message.
             raise ConfigurationError("Stellar's payout_seed is no seed")
-        return signed[1:]
+        return found
 
 
 def _draft_of(withdrawal: Withdrawal) -> Draft:
@@ -163,7 +159,7 @@ def _report(withdrawal: Withdrawal, reply: Reply, transaction: Transaction) -> R
     if transaction.successful:
         amount = Amount(from_minor(withdrawal.units, withdrawal.asset.scale), withdrawal.asset.code)
         return Report(Outcome.PAID, transaction.hash, amount)
-    # Imported here: see `draft`.
+    # Imported here: see `_signer`.
     from tallystick.adapters.providers.stellar.drafting import failure
 
     return Report(Outcome.FAILED, transaction.hash, reason=failure(transaction.result_xdr))
