@@ -132,7 +132,8 @@ class Withdrawal:
     failure: str | None = None
     checks: int = 0
     not_before_ms: int = 0
-    alerted_at_ms: int | None = None
+    alerted_at_ms: int = 0
+    alerted_of: str | None = None
     version: int = 0
 
     @property
@@ -181,7 +182,8 @@ class Withdrawal:
         Raises:
             IllegalTransition: its state does not allow that.
         """
-        transition = find(TRANSITIONS, self.state if self.history else None, action)
+        allowed = (transition for transition in TRANSITIONS if (transition.actor is Actor.RULE) == (by == RULE))
+        transition = find(allowed, self.state if self.history else None, action)
         step = Taken(action, at_ms, by, note)
         following = replace(
             self,

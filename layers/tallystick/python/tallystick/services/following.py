@@ -11,6 +11,7 @@ from tallystick.domain.transfers import Transfer
 from tallystick.domain.webhooks import EventRejected
 from tallystick.domain.withdrawals import Withdrawal, WithdrawalAction, WithdrawalState
 from tallystick.services.ports.alerts import Alert
+from tallystick.services.ports.flows import Flows
 from tallystick.services.ports.payouts import Payer
 from tallystick.services.settling import Books
 from tallystick.services.steps import Step, find_withdrawal, take
@@ -51,7 +52,6 @@ class Followed:
     """Hand back the withdrawal as it stands after an event, and the movements that were made now."""
 
     withdrawal: Withdrawal
-    told: Report
     transfers: tuple[Transfer, ...] = ()
 
     @property
@@ -61,9 +61,8 @@ class Followed:
 
     @property
     def concerns(self) -> Iterator[Alert]:
-        """Find what people have to know: told again when such an event is processed again."""
-        if self.told.outcome is Outcome.FAILED:
-            yield from outcome_alerts(self.withdrawal)
+        """Find what people have to know: told again with every event, for any of them may bring it to light."""
+        yield from outcome_alerts(self.withdrawal)
 
 
 def follow(*, books: Books, payer: Payer, withdrawal: Withdrawal, told: Report, now_ms: int) -> Followed:
@@ -74,15 +73,16 @@ def follow(*, books: Books, payer: Payer, withdrawal: Withdrawal, told: Report, 
         ProviderUnavailable: not now.
         Refusal: what `ledger.post` refuses.
     """
-    transfers: tuple[Transfer, ...] = ()
     for _ in range(MAX_ATTEMPTS):
         report = _confirmed(payer, withdrawal, told, now_ms)
         step = advanced(withdrawal, report, now_ms)
         if step is None:
-            return Followed(withdrawal, told, transfers)
+            return Followed(withdrawal)
         stepped = take(books=books, step=step, now_ms=now_ms)
         if stepped:
-            return Followed(stepped.withdrawal, told, stepped.transfers)
+            return Followed(stepped.withdrawal, stepped.transfers)
+        if detail := taken_name(books.flows, withdrawal, report):
+            raise EventRejected("contradiction", detail)
         withdrawal = find_withdrawal(books.flows, withdrawal.flow_id) or withdrawal
     raise TooMuchContention("Other steps of the same withdrawal came first each time.")
 
@@ -116,6 +116,12 @@ def _another(withdrawal: Withdrawal, report: Report) -> str | None:
     if (told.asset, told.value) != (withdrawal.asset.code, from_minor(withdrawal.units, withdrawal.asset.scale)):
         return f"It is over {_shown(withdrawal)}, and its payout over {told.value:f} {told.asset}."
     return None
+
+
+def taken_name(flows: Flows, withdrawal: Withdrawal, report: Report) -> str | None:
+    """Say that a payout is another withdrawal's, if that is so; asked when a step could not be written."""
+    known = flows.find(f"{withdrawal.provider}:{report.payout_id}") if report.payout_id else None
+    return f"Its payout {report.payout_id} is that of {known} too." if known not in {None, withdrawal.flow_id} else None
 
 
 def outcome_alerts(withdrawal: Withdrawal) -> Iterator[Alert]:

@@ -22,6 +22,7 @@ from tallystick.services.following import (
     alert_of,
     contradiction,
     outcome_alerts,
+    taken_name,
 )
 from tallystick.services.ports.alerts import Alerts
 from tallystick.services.ports.breakers import Breakers
@@ -33,7 +34,7 @@ STUCK_MS: Final = 5 * 86_400_000
 """A payout that is under way for longer than this is told of: banks take three working days at most."""
 
 UNCLEAR_MS: Final = 90 * 60_000
-"""What is not to be seen so long after it was sent last is told of."""
+"""What nothing is to be seen of for so long is told of."""
 
 ALERT_EVERY_MS: Final = 86_400_000
 """People are told again of what is still unclear."""
@@ -96,7 +97,9 @@ def _submit(office: PayoutOffice, payer: Payer, withdrawal: Withdrawal, now_ms: 
     try:
         draft = payer.draft(withdrawal, now_ms)
     except ProviderRefused as refused:
-        unsent = _saved(office, withdrawal, replace(submitted, sending=Sending(0, now_ms, now_ms)))
+        unsent = replace(submitted, sending=Sending(0, now_ms, now_ms))
+        if not office.books.flows.save(unsent):
+            return _now(office, withdrawal)  # somebody else may have sent it
         return _settle(office, unsent, Report(Outcome.FAILED, reason=refused.detail), now_ms)
     return _send(office, payer, submitted, Sending(1, now_ms, now_ms, draft), now_ms)
 
@@ -109,7 +112,8 @@ def _ask(office: PayoutOffice, payer: Payer, withdrawal: Withdrawal, now_ms: int
         return _begin_anew(office, payer, withdrawal, now_ms)
     if report.outcome is Outcome.UNCLEAR and _may_repeat(payer, withdrawal, sending, now_ms):
         again = replace(sending, sends=sending.sends + 1, last_ms=now_ms)
-        return _send(office, payer, _next(withdrawal), again, now_ms)
+        told = _told(office, withdrawal, PAYOUT_UNCLEAR, report.reason, now_ms) if report.reason else withdrawal
+        return _send(office, payer, _next(told), again, now_ms)
     return _settle(office, withdrawal, report, now_ms)
 
 
@@ -141,7 +145,7 @@ def _send(office: PayoutOffice, payer: Payer, following: Withdrawal, sending: Se
         return _now(office, following)
     report = payer.send(following)
     if report.outcome is Outcome.UNCLEAR:
-        return _later(office, following, now_ms)
+        return _later(office, following, now_ms, None if sending.draft else report)
     if report.outcome is Outcome.FAILED and (sending.sends > 1 or sending.draft is not None):
         # An earlier call may have been carried out, or this one be carried out yet: only its absence settles it.
         refused = replace(_next(following), sending=replace(sending, refusal=report.reason or "refused"))
@@ -159,33 +163,48 @@ def _settle(office: PayoutOffice, withdrawal: Withdrawal, report: Report, now_ms
         for alert in outcome_alerts(step.following):
             office.alerts.raise_alert(alert)
         stepped = take(books=office.books, step=step, now_ms=now_ms)
-        return stepped.withdrawal if stepped else _now(office, withdrawal)
+        return stepped.withdrawal if stepped else _overtaken(office, withdrawal, report, now_ms)
     if report.outcome is Outcome.UNCLEAR and (report.reason or now_ms - _sending(withdrawal).last_ms > UNCLEAR_MS):
         return _worry(office, withdrawal, PAYOUT_UNCLEAR, report.reason or "nothing is to be seen of it", now_ms)
-    return _later(office, withdrawal, now_ms, report.payout_id if report.outcome is Outcome.PENDING else None)
+    return _later(office, withdrawal, now_ms, report if report.outcome is Outcome.PENDING else None)
+
+
+def _overtaken(office: PayoutOffice, withdrawal: Withdrawal, report: Report, now_ms: int) -> Withdrawal:
+    """Answer what stands there instead of what was to be written; unless that can never be written."""
+    standing = _now(office, withdrawal)
+    detail = taken_name(office.books.flows, standing, report)
+    return _worry(office, standing, PAYOUT_CONTRADICTION, detail, now_ms) if detail else standing
 
 
 def _worry(office: PayoutOffice, withdrawal: Withdrawal, kind: str, detail: str, now_ms: int) -> Withdrawal:
-    """Tell people of what no rule can decide, now and then, and look again."""
-    if now_ms - (withdrawal.alerted_at_ms or 0) < ALERT_EVERY_MS:
-        return _later(office, withdrawal, now_ms)
+    """Tell people of what no rule can decide, and look again."""
+    return _later(office, _told(office, withdrawal, kind, detail, now_ms), now_ms)
+
+
+def _told(office: PayoutOffice, withdrawal: Withdrawal, kind: str, detail: str, now_ms: int) -> Withdrawal:
+    """Tell people, at most once a day of the same kind."""
+    if withdrawal.alerted_of == kind and now_ms - withdrawal.alerted_at_ms < ALERT_EVERY_MS:
+        return withdrawal
     office.alerts.raise_alert(alert_of(kind, withdrawal, detail=detail))
-    return _later(office, replace(withdrawal, alerted_at_ms=now_ms), now_ms)
+    return replace(withdrawal, alerted_of=kind, alerted_at_ms=now_ms)
 
 
-def _later(office: PayoutOffice, withdrawal: Withdrawal, now_ms: int, payout_id: str | None = None) -> Withdrawal:
-    """Look again after a while, longer each time."""
+def _later(office: PayoutOffice, withdrawal: Withdrawal, now_ms: int, seen: Report | None = None) -> Withdrawal:
+    """Look again after a while, longer each time; keep the id of a payout that was seen."""
     if withdrawal.state not in {WithdrawalState.APPROVED, WithdrawalState.SUBMITTED}:
         return withdrawal  # it came to its end meanwhile
-    if withdrawal.alerted_at_ms is None and now_ms - withdrawal.history[-1].at_ms > STUCK_MS:
-        return _worry(office, withdrawal, PAYOUT_UNCLEAR, "it is under way for days", now_ms)
+    since_ms = now_ms - withdrawal.history[-1].at_ms
+    payout_id = withdrawal.payout_id or (seen.payout_id if seen else None)
+    if since_ms > (STUCK_MS if payout_id else UNCLEAR_MS) and withdrawal.alerted_at_ms <= now_ms - ALERT_EVERY_MS:
+        withdrawal = _told(office, withdrawal, PAYOUT_UNCLEAR, "it is under way for long", now_ms)
     wait_ms = office.checks_ms[min(withdrawal.checks, len(office.checks_ms) - 1)]
-    known_id = withdrawal.payout_id or payout_id
     following = replace(
-        _next(withdrawal), payout_id=known_id, checks=withdrawal.checks + 1, not_before_ms=now_ms + wait_ms
+        _next(withdrawal), payout_id=payout_id, checks=withdrawal.checks + 1, not_before_ms=now_ms + wait_ms
     )
-    names = [f"{withdrawal.provider}:{known_id}"] if known_id and not withdrawal.payout_id else []
-    return following if office.books.flows.save(following, names) else _now(office, withdrawal)
+    names = [f"{withdrawal.provider}:{payout_id}"] if payout_id and not withdrawal.payout_id else []
+    if office.books.flows.save(following, names):
+        return following
+    return _overtaken(office, withdrawal, seen, now_ms) if seen else _now(office, withdrawal)
 
 
 def _next(withdrawal: Withdrawal) -> Withdrawal:

@@ -81,7 +81,9 @@ class StellarPayouts(ProviderGateway):
         reply = patient.post("/transactions", _FORM, urlencode({"tx": draft.payload}).encode(), repeatable=False)
         refused = refusal(reply, Refusal) if reply.status == HTTPStatus.BAD_REQUEST else None
         if refused is not None:
-            return Report(Outcome.UNCLEAR, draft.payout_id, reason=refused.code)
+            # What the payment itself is refused for will be so the next time; the rest another transaction may mend.
+            outcome = Outcome.FAILED if refused.code.startswith("op_") else Outcome.UNCLEAR
+            return Report(outcome, draft.payout_id, reason=refused.code)
         return _report(withdrawal, reply, granted(reply, Transaction))
 
     def look_up(self, withdrawal: Withdrawal, now_ms: int) -> Report:  # noqa: ARG002 (the ledgers' clock counts)
