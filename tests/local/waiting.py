@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final, TypeVar
 
-PATIENCE_S: Final = 60.0
+PATIENCE_S: Final = 120.0
 
 Found = TypeVar("Found")
 

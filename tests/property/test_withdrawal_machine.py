@@ -1,4 +1,4 @@
-"""Drive withdrawals through any sequence of requests, decisions, payouts, events and accidents, beside a plain model."""
+"""Drive withdrawals through any sequence of requests, decisions, payouts, events and accidents, beside a model."""
 
 from collections import Counter
 from collections.abc import Callable

@@ -256,7 +256,6 @@ def test_what_comes_too_late_is_not_taken(scene: Told, asked: Withdrawal) -> Non
 # What was found
 
 
-@pytest.mark.xfail(strict=True, reason="a draft refused for one worker fails what another one has sent: paid twice")
 def test_a_draft_that_is_refused_does_not_fail_what_another_worker_has_sent_meanwhile(
     scene: Told, asked: Withdrawal
 ) -> None:
@@ -276,7 +275,6 @@ def test_a_draft_that_is_refused_does_not_fail_what_another_worker_has_sent_mean
     check_endings(scene)
 
 
-@pytest.mark.xfail(strict=True, reason="a draft refused while it is cancelled raises PAYOUT_CONTRADICTION")
 @pytest.mark.parametrize("ending", ["cancel", "reject"])
 def test_a_draft_that_is_refused_while_it_is_taken_back_worries_nobody(
     scene: Told, asked: Withdrawal, ending: str

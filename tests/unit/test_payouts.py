@@ -203,11 +203,11 @@ def test_people_are_told_before_the_money_goes_back_so_that_no_accident_keeps_it
     assert scene.store.calls[-3:] == ["alerts.raise", "accounts", "commit"]
 
 
-@pytest.mark.parametrize("report", [Report(Outcome.UNCLEAR), Report(Outcome.UNCLEAR, "po_9", reason="tx_bad_seq")])
+@pytest.mark.parametrize("report", [Report(Outcome.UNCLEAR), Report(Outcome.UNCLEAR, "po_9", reason="otp")])
 def test_an_answer_that_proves_nothing_is_looked_into_later(scene: Told, asked: Withdrawal, report: Report) -> None:
     scene.scripted.answer = report
     sent = scene.work(asked)
-    assert (sent.state, sent.payout_id, sent.checks) == (State.SUBMITTED, None, 1)
+    assert (sent.state, sent.payout_id, sent.checks) == (State.SUBMITTED, report.payout_id, 1)
     assert (sent.not_before_ms, scene.alerts.raised) == (NOW_MS + CHECKS_MS[0], [])
 
 

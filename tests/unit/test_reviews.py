@@ -78,7 +78,7 @@ def test_until_it_is_sent_it_may_be_rejected(scene: Told, state: State, status: 
 @pytest.mark.parametrize(
     ("decision", "states"),
     [
-        ("approve", set(State) - {State.REQUESTED, State.IN_REVIEW}),
+        ("approve", set(State) - {State.IN_REVIEW}),
         ("reject", {State.SUBMITTED, State.COMPLETED, State.FAILED, State.CANCELLED, State.RETURNED}),
     ],
 )
@@ -93,7 +93,6 @@ def test_a_decision_that_its_state_does_not_allow_is_refused_and_not_audited(
     assert (scene.store.audited, scene.queue.sent, kinds(scene)) == ([], [], ["withdrawal-hold"])
 
 
-@pytest.mark.xfail(strict=True, reason="an admin takes the step from REQUESTED that the table leaves to a rule")
 def test_what_is_not_in_review_is_not_approved_by_a_person(scene: Told) -> None:
     scene.with_rules(delay_ms=HOUR_MS)
     with pytest.raises(IllegalTransition):

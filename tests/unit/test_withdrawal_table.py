@@ -63,20 +63,29 @@ def in_state(state: State | None) -> Withdrawal:
 
 @pytest.mark.parametrize(("state", "action"), [pair for pair in PAIRS if pair in LEGAL])
 def test_a_legal_step_leads_to_its_state_and_names_its_movement(state: State | None, action: Action) -> None:
-    before = in_state(state)
-    after, posts = before.taken(action, at_ms=NOW_MS + 7, by="who", note="why")
-    assert (after.state, posts) == (LEGAL[state, action][0], LEGAL[state, action][2])
-    assert after.history == (*before.history, Taken(action, NOW_MS + 7, "who", "why"))
+    before, (expected, actor, movement) = in_state(state), LEGAL[state, action]
+    after, posts = before.taken(action, at_ms=NOW_MS + 7, by=BY[actor], note="why")
+    assert (after.state, posts) == (expected, movement)
+    assert after.history == (*before.history, Taken(action, NOW_MS + 7, BY[actor], "why"))
     assert after.version == before.version + 1
     assert after.not_before_ms == NOW_MS + 7
 
 
 @pytest.mark.parametrize(("state", "action"), [pair for pair in PAIRS if pair not in LEGAL])
-def test_any_other_step_is_refused_with_the_state(state: State | None, action: Action) -> None:
+@pytest.mark.parametrize("by", ["who", RULE])
+def test_any_other_step_is_refused_with_the_state(state: State | None, action: Action, by: str) -> None:
     with pytest.raises(IllegalTransition) as refused:
-        in_state(state).taken(action, at_ms=NOW_MS, by="who")
+        in_state(state).taken(action, at_ms=NOW_MS, by=by)
     assert refused.value.members == {"state": state}
     assert (str(state) in refused.value.detail, action in refused.value.detail) == (True, True)
+
+
+@pytest.mark.parametrize(("state", "action"), [pair for pair in PAIRS if pair in LEGAL])
+def test_no_person_takes_the_step_of_a_rule_and_no_rule_that_of_a_person(state: State | None, action: Action) -> None:
+    other = "who" if LEGAL[state, action][1] is Actor.RULE else RULE
+    with pytest.raises(IllegalTransition) as refused:
+        in_state(state).taken(action, at_ms=NOW_MS, by=other)
+    assert refused.value.members == {"state": state}
 
 
 def test_the_table_is_as_it_is_written_here() -> None:
@@ -219,5 +228,6 @@ def test_an_action_is_the_same_movement_in_every_state() -> None:
 def test_all_movements_of_a_withdrawal_can_be_named(actions: list[Action], movements: list[Kind]) -> None:
     known = withdrawal(hold_transfer_id="trf_hold")
     for action in actions:
-        known, _ = known.taken(action, at_ms=NOW_MS, by="who")
+        rule = action in {Action.REVIEW, Action.SUBMIT} or (action is Action.APPROVE and known.state is State.REQUESTED)
+        known, _ = known.taken(action, at_ms=NOW_MS, by=RULE if rule else "who")
     assert known.transfer_ids == ["trf_hold", *(known.claim(kind).key.transfer_id for kind in movements)]
