@@ -71,13 +71,16 @@ def write_units(stored: Stored, claims: Claims) -> dict[str, float]:
         written = [transfer, *entries[transfer_id], *(accounts[e["account_id"]] for e in entries[transfer_id])]
         written += [stored.markers[rules.marker_key(transfer["reverses"])]] if "reverses" in transfer else []
         written += [flows[flow_id] for flow_id in rules.flows_of(transfer)]
+        written += rules.counted_of(transfer, stored)
         units[transfer["kind"]].append(sum(TRANSACTION_FACTOR * ceil(size(item) / UNIT_BYTES) for item in written))
     return {kind: sum(values) / len(values) for kind, values in units.items()}
 
 
 def _moving(stored: Stored, claims: Claims) -> list[Item]:
-    """Pick the transfers of the wallets that nobody else moved."""
-    return [transfer for transfer in stored.transfers if rules.accounts_of(transfer) & set(claims.wallets)]
+    """Pick the transfers of the wallets that nobody else moved, and of what is on hold for them."""
+    withdrawals = rules.withdrawals_of(stored)
+    holds = {rules.hold_of(withdrawal) for withdrawal in withdrawals if withdrawal["wallet_id"] in claims.wallets}
+    return [transfer for transfer in stored.transfers if rules.accounts_of(transfer) & {*claims.wallets, *holds}]
 
 
 def _check(name: str, things: Iterable[Any], broken: Callable[[Any], rules.Violations]) -> Invariant:

@@ -20,7 +20,7 @@ DUPLICATES: Final = 20
 ADDRESS: Final = "0xc216eD2D6c295579718dbd4a797845CdA70B3C36"
 """Ours in the local cloud's configuration, to which the provider delivers."""
 
-MAX_TRIES: Final = 20
+MAX_TRIES: Final = 100
 MAX_LOOKS: Final = 120
 LOOK_EVERY_S: Final = 0.25
 

@@ -57,12 +57,27 @@ def withdrawals_of(stored: Stored) -> list[Item]:
     return [{**json.loads(flow["flow"]), "state": flow["state"]} for flow in flows]
 
 
+def hold_of(withdrawal: Item) -> str:
+    """Name the account that holds a withdrawal's money."""
+    return f"hold:{withdrawal['flow_id']}"
+
+
+def counted_of(transfer: Item, stored: Stored) -> list[Item]:
+    """Find what is written with a withdrawal's movement and is no entry: the day's quota, or the wallet's `held`."""
+    found = [one for one in withdrawals_of(stored) if one["flow_id"] in flows_of(transfer)]
+    if transfer["kind"] == "withdrawal":
+        return [account for one in found for account in stored.accounts if account["account_id"] == one["wallet_id"]]
+    keys = {f"quota#withdrawals#{one['owner_id']}#{one['asset']['code']}#{one['quota_day']}" for one in found}
+    counted = transfer["kind"] in {"withdrawal-hold", "withdrawal-release"}
+    return [quota for quota in stored.operations if counted and quota["operation_key"] in keys]
+
+
 def overheld(stored: Stored) -> Callable[[Item], Violations]:
     """Find a wallet that does not show what is on hold for it."""
     balances = {account["account_id"]: account["balance"] for account in stored.accounts}
     held: Counter[str] = Counter()
     for withdrawal in withdrawals_of(stored):
-        held[withdrawal["wallet_id"]] += balances[f"hold:{withdrawal['flow_id']}"]
+        held[withdrawal["wallet_id"]] += balances[hold_of(withdrawal)]
 
     def broken(account: Item) -> Violations:
         if account["held"] != held[account["account_id"]]:

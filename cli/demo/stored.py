@@ -23,6 +23,7 @@ class Stored:
     records: tuple[Item, ...]
     events: tuple[Item, ...] = ()
     flows: tuple[Item, ...] = ()
+    operations: tuple[Item, ...] = ()
     payouts: tuple[Item, ...] = ()
 
     @classmethod
@@ -35,9 +36,9 @@ class Stored:
             return [{name: _plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
 
         entries = sorted(scan("EntriesTable"), key=lambda entry: (entry["account_id"], entry["entry_key"]))
-        names = ("Accounts", "Transfers", "Inbox", "Flows")
-        accounts, transfers, events, flows = (tuple(scan(f"{name}Table")) for name in names)
-        return cls(accounts, tuple(entries), transfers, events, flows, tuple(_payouts(deployment.sandbox_url)))
+        names = ("Accounts", "Transfers", "Inbox", "Flows", "Operations")
+        accounts, transfers, *others = (tuple(scan(f"{name}Table")) for name in names)
+        return cls(accounts, tuple(entries), transfers, *others, tuple(_payouts(deployment.sandbox_url)))
 
     @property
     def transfers(self) -> list[Item]:

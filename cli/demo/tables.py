@@ -45,7 +45,7 @@ def calls(record: Record, write_units: Mapping[str, float]) -> Table:
         units = write_units.get(kind.partition(",")[0])
         table.add_row(kind, str(len(ordered)), *times, f"{units:g}" if units else "")
     for kind in write_units.keys() - {kind.partition(",")[0] for kind in record.milliseconds}:
-        table.add_row(f"{kind}, by an event", *[""] * 5, f"{write_units[kind]:g}")
+        table.add_row(f"{kind}, of a flow", *[""] * 5, f"{write_units[kind]:g}")
     return table
 
 

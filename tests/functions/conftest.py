@@ -26,8 +26,8 @@ OF_EVENTS: Final = (
 MEASURED: Final = OF_EVENTS[1:]
 """Functions that have the clock by name, and those whose metrics took their namespace when they were imported."""
 
-_built: list[Snapshot] = []
-"""The world, once it was built; that takes a second or two."""
+_built: dict[str, Snapshot] = {}
+"""The world, once it was built (that takes a second or two), and dora's wallets alone."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def sandbox() -> Iterator[RunningSandbox]:
 
 
 @pytest.fixture(scope="module")
-def built_world(provider_url: str) -> Iterator[tuple[Snapshot, world.Clock]]:
+def built_world(provider_url: str) -> Iterator[world.Clock]:
     """Give every module the same world, with a clock and ids that give the same answers each time."""
     clock = world.Clock()
     environment = providers.environment(providers.settings(provider_url))
@@ -55,28 +55,27 @@ def built_world(provider_url: str) -> Iterator[tuple[Snapshot, world.Clock]]:
         _replace_the_outside(patch, clock)
         cloud.create()
         if not _built:
-            world.build(clock)
-            orders.build(clock)
-            payouts.build(clock)
-            _built.append(Snapshot.take())
-        yield _built[0], clock
+            _build(clock)
+        yield clock
 
 
 @pytest.fixture
-def clock(built_world: tuple[Snapshot, world.Clock]) -> world.Clock:
+def clock(built_world: world.Clock) -> world.Clock:
     """Set the time that it is in the world."""
-    _, clock = built_world
-    clock.now_ms = world.NOW_MS
-    return clock
+    built_world.now_ms = world.NOW_MS
+    return built_world
 
 
 @pytest.fixture
-def small_world(built_world: tuple[Snapshot, world.Clock], clock: world.Clock) -> None:  # noqa: ARG001 (sets the time)
+def small_world(clock: world.Clock) -> None:  # noqa: ARG001 (sets the time)
     """Go back to the world as it was built, and forget what functions remember of it."""
-    snapshot, _ = built_world
-    snapshot.restore()
-    cloud.reset()
-    cloud.forget_ledger()
+    _restore("world")
+
+
+@pytest.fixture
+def wallets_alone(clock: world.Clock) -> None:  # noqa: ARG001 (sets the time)
+    """Go to where dora has her wallets and nothing else has happened."""
+    _restore("wallets")
 
 
 @pytest.fixture
@@ -116,6 +115,25 @@ def log(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
     stream = io.StringIO()
     monkeypatch.setattr(logger.registered_handler, "stream", stream)
     return stream
+
+
+def _build(clock: world.Clock) -> None:
+    empty = Snapshot.take()
+    payouts.open_wallets(clock)
+    _built["wallets"] = Snapshot.take()
+    empty.restore()
+    cloud.forget_ledger()
+    clock.now_ms = world.BEGIN_MS
+    world.build(clock)
+    orders.build(clock)
+    payouts.build(clock)
+    _built["world"] = Snapshot.take()
+
+
+def _restore(name: str) -> None:
+    _built[name].restore()
+    cloud.reset()
+    cloud.forget_ledger()
 
 
 def _replace_the_outside(patch: pytest.MonkeyPatch, clock: world.Clock) -> None:

@@ -157,12 +157,17 @@ def money(wallet_id: str = "wal_dora_usd") -> tuple[int, int]:
     return wallet.balance, wallet.held
 
 
-def build(clock: Clock) -> None:
-    """Open the wallets, ask for the withdrawals, and let them come to where they are."""
+def open_wallets(clock: Clock) -> None:
+    """Open the wallets."""
     for wallet_id, owner, asset, amount in WALLETS:
         _open(clock, wallet_id, owner, asset, amount)
     call("POST", "/v1/wallets/wal_dora_icy/freeze", {"reason": "lost phone"}, caller="root", function="wallets")
     call("POST", "/v1/wallets/wal_dora_closed/close", {}, function="wallets")
+
+
+def build(clock: Clock) -> None:
+    """Open the wallets, ask for the withdrawals, and let them come to where they are."""
+    open_wallets(clock)
     for key, request in _ASKED:
         asked(key, **request)
         clock.advance()

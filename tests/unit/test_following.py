@@ -153,6 +153,14 @@ def test_what_comes_back_to_a_closed_wallet_is_put_aside(scene: Told, paid: With
     check(scene.store)
 
 
+def test_a_wallet_that_is_closed_at_the_same_moment_loses_nothing(scene: Told, paid: Withdrawal) -> None:
+    event = ends(scene, paid, Outcome.FAILED)
+    interfering(scene, "commit", lambda: scene.mark("wal_a", Status.CLOSED))
+    done(scene, event)
+    assert (scene.units(), aside(scene)) == (7450, 2550)
+    check(scene.store)
+
+
 def test_what_fails_while_its_wallet_is_frozen_is_back_in_it(scene: Told, sent: Withdrawal) -> None:
     scene.mark("wal_a", Status.FROZEN)
     done(scene, ends(scene, sent, Outcome.FAILED))

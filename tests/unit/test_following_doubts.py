@@ -12,7 +12,7 @@ from tallystick.domain.transfers import TransferKind
 from tallystick.domain.withdrawals import Withdrawal
 from tallystick.domain.withdrawals import WithdrawalState as State
 from tests.support.incoming import DELAYS_MS
-from tests.support.payout_events import Told, check_endings, done, ends, kinds, rejected
+from tests.support.payout_events import Told, check_endings, done, ends, kinds, lost, rejected
 
 FAILED_ALERT, RETURNED_ALERT, DEAD_ALERT = "PAYOUT_FAILED", "PAYOUT_RETURNED", "WEBHOOK_FAILURE"
 HELD, PAID, BACK = TransferKind.WITHDRAWAL_HOLD, TransferKind.WITHDRAWAL, TransferKind.WITHDRAWAL_RELEASE
@@ -162,6 +162,17 @@ def test_what_the_provider_says_when_asked_may_contradict_too(scene: Told, sent:
     event = scene.says("paid", Outcome.PAID, sent.flow_id)
     assert rejected(scene, event) == (EventState.DEAD, "contradiction")
     assert scene.standing(sent) == sent
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PAID, Outcome.FAILED])
+def test_a_payout_that_another_withdrawal_is_known_by_is_left_to_people(scene: Told, outcome: Outcome) -> None:
+    asked = scene.asked()
+    known = lost(scene, asked, heard=True)
+    scene.store.references["stripe:po_1"] = "wdr_other"
+    event = ends(scene, asked, outcome)
+    assert rejected(scene, event) == (EventState.DEAD, "contradiction")
+    assert scene.inbox.events[event.inbox_key].detail == "Its payout po_1 is that of wdr_other too."
+    assert (scene.standing(asked), kinds(scene)) == (known, [HELD])
 
 
 def unsent(scene: Told, state: State) -> Withdrawal:
