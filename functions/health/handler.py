@@ -11,6 +11,7 @@ from tallystick.domain.breaker import Breaker, BreakerState
 from tallystick.domain.callers import Role
 from tallystick.domain.times import to_rfc3339
 from tallystick.domain.webhooks import Provider
+from tallystick.services import breaking
 from tallystick.shapes import Time
 
 app = http.build_app()
@@ -62,7 +63,7 @@ class DetailedHealthView(BaseModel):
     database_ms: Annotated[
         dict[str, float | None], Field(description="What one consistent read of each table took; null: it failed.")
     ]
-    circuit_breakers: list[BreakerView]
+    circuit_breakers: Annotated[list[BreakerView] | None, Field(description="null: they could not be read.")]
 
 
 @app.get("/health", tags=["health"])
@@ -85,10 +86,11 @@ def detailed() -> Response[DetailedHealthView]:
     """Show how fast the tables answer and which providers are left alone. For ADMIN."""
     http.caller(app).require(Role.ADMIN)
     latencies = wiring.latencies_ms()
-    breakers = [BreakerView.of(wiring.breakers().get(name)) for name in wiring.settings().providers]
-    well = None not in latencies.values() and all(breaker.state is BreakerState.CLOSED for breaker in breakers)
-    status: Literal["ok", "degraded"] = "ok" if well else "degraded"
-    return http.ok(DetailedHealthView(status=status, database_ms=latencies, circuit_breakers=breakers))
+    breakers = breaking.shown(breakers=wiring.breakers(), names=wiring.settings().providers)
+    closed = breakers is not None and all(breaker.state is BreakerState.CLOSED for breaker in breakers)
+    status: Literal["ok", "degraded"] = "ok" if closed and None not in latencies.values() else "degraded"
+    views = None if breakers is None else [BreakerView.of(breaker) for breaker in breakers]
+    return http.ok(DetailedHealthView(status=status, database_ms=latencies, circuit_breakers=views))
 
 
 handler = http.lambda_handler(app)

@@ -52,7 +52,6 @@ def quote_withdrawal(body: WithdrawalOrder) -> Response[QuoteView]:
     quote = withdrawals.quote(
         window=wired.window(body.provider),
         wallets=wiring.wallets(),
-        quotas=wired.quotas(),
         caller=http.caller(app),
         request=body.to_request(),
         now_ms=wiring.now_ms(),

@@ -69,7 +69,7 @@ class WithdrawalView(BaseModel):
     amount: Annotated[Amount, Field(description="What the destination gets.")]
     fee: Annotated[Amount, Field(description="What is charged on top, when it is paid.")]
     total: Annotated[Amount, Field(description="What leaves the wallet: amount and fee.")]
-    destination: DestinationView
+    destination: Annotated[DestinationView | None, Field(description="Only for its owner and ADMIN.")]
     submit_after: Annotated[Time, Field(description="Nothing is sent before; later for a new destination.")]
     payout_id: Annotated[str | None, Field(description="The provider's id of the payout.")]
     failure: Annotated[str | None, Field(description="Why it failed or came back.")]
@@ -80,7 +80,7 @@ class WithdrawalView(BaseModel):
     @classmethod
     def of(cls, withdrawal: Withdrawal, caller: Caller) -> "WithdrawalView":
         """Show a withdrawal as this caller may see it."""
-        scale = withdrawal.asset.scale
+        scale, is_shown = withdrawal.asset.scale, caller.may_see(withdrawal.owner_id, Role.ADMIN)
         return cls(
             withdrawal_id=withdrawal.flow_id,
             owner_id=withdrawal.owner_id,
@@ -92,7 +92,7 @@ class WithdrawalView(BaseModel):
             amount=format_units(withdrawal.units, scale),
             fee=format_units(withdrawal.fee_units, scale),
             total=format_units(withdrawal.total_units, scale),
-            destination=DestinationView.of(withdrawal.destination),
+            destination=DestinationView.of(withdrawal.destination) if is_shown else None,
             submit_after=to_rfc3339(withdrawal.submit_after_ms),
             payout_id=withdrawal.payout_id,
             failure=withdrawal.failure,

@@ -64,7 +64,9 @@ class Leaving:
     @property
     def window(self) -> Window:
         """Take requests."""
-        return Window(self.books, {"USD": self.rules}, Provider.STRIPE, "test", self.payer, self.queue)
+        return Window(
+            self.books, {"USD": self.rules}, Provider.STRIPE, "test", self.payer, self.queue, self.dynamo.ports.quotas
+        )
 
     def warm(self) -> None:
         """Keep what the Lambda remembers, and count from here."""

@@ -193,7 +193,6 @@ class Steps:
         withdrawals.quote(
             window=leaving.window,
             wallets=leaving.dynamo.ports.wallets,
-            quotas=leaving.dynamo.ports.quotas,
             caller=OWNER,
             request=WithdrawalRequest(leaving.wallet_id, "5.00", BANK),
             now_ms=NOW_MS,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tallystick.domain.money import from_minor
 from tallystick.domain.times import to_rfc3339
@@ -14,6 +14,16 @@ from tests.functions.world import Clock, answer
 from tests.support.sandbox import RunningSandbox
 
 Thing = dict[str, Any]
+
+
+class Things(Protocol):
+    """Hold what providers keep: the sandbox that runs, or the one of `playing.py`."""
+
+    def things(self, provider: str) -> Thing:
+        """Give all that a provider keeps."""
+
+    def put(self, provider: str, thing_id: str, **members: Any) -> Thing:  # noqa: ANN401 (JSON)
+        """Change a thing, or make it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ SPOKEN: Final[Mapping[str, Payouts]] = {
 """Those that tell by webhook what became of a payout."""
 
 
-def made(sandbox: RunningSandbox, provider: str, key: str = "key-1") -> list[Thing]:
+def made(sandbox: Things, provider: str, key: str = "key-1") -> list[Thing]:
     """Give all payouts that were ever made of a withdrawal of dora's; on Stellar its memo and amount tell."""
     things = sandbox.things(provider)
     if provider == Provider.STELLAR:
@@ -85,7 +95,7 @@ def _is_payment_of(thing: Thing, key: str) -> bool:
     return (thing["transaction"]["memo"], Decimal(thing["amount"])) == asked
 
 
-def end(sandbox: RunningSandbox, provider: str, *, paid: bool = True, key: str = "key-1") -> None:
+def end(sandbox: Things, provider: str, *, paid: bool = True, key: str = "key-1") -> None:
     """Let all payouts of a withdrawal come to their end, unless they have."""
     if provider == Provider.STELLAR:
         return
@@ -94,14 +104,19 @@ def end(sandbox: RunningSandbox, provider: str, *, paid: bool = True, key: str =
         sandbox.put(provider, payout.pop("name"), status=spoken.paid if paid else spoken.failed)
 
 
-def tell(sandbox: RunningSandbox, provider: str, clock: Clock, *, paid: bool = True, key: str = "key-1") -> None:
+def tell(sandbox: Things, provider: str, clock: Clock, *, paid: bool = True, key: str = "key-1") -> None:
     """Let a provider call about the one payout of a withdrawal, and process that."""
+    call_about(sandbox, provider, clock, paid=paid, key=key)
+    cloud.consume_all()
+
+
+def call_about(sandbox: Things, provider: str, clock: Clock, *, paid: bool, key: str = "key-1") -> None:
+    """Let a provider call about the one payout of a withdrawal."""
     (payout,) = made(sandbox, provider, key)
     spoken = SPOKEN[provider]
     event = spoken.event(payout, spoken.paid if paid else spoken.failed, clock())
-    called = answer("webhooks", providers.signed(Provider(provider), json.dumps(event).encode(), clock()))
-    assert called["statusCode"] == 200
-    cloud.consume_all()
+    answered = answer("webhooks", providers.signed(Provider(provider), json.dumps(event).encode(), clock()))
+    assert answered["statusCode"] == 200
 
 
 def pay_out() -> None:
@@ -109,7 +124,7 @@ def pay_out() -> None:
     cloud.consume_all(providers.PAYOUT_QUEUE)
 
 
-def later(sandbox: RunningSandbox, clock: Clock, seconds: int) -> None:
+def later(sandbox: Things, clock: Clock, seconds: int) -> None:
     """Let time pass here and on Stellar, sweep once, and let the worker take what that queues."""
     clock.now_ms += seconds * 1000
     tell_time(sandbox, clock)
@@ -117,7 +132,7 @@ def later(sandbox: RunningSandbox, clock: Clock, seconds: int) -> None:
     pay_out()
 
 
-def tell_time(sandbox: RunningSandbox, clock: Clock) -> None:
+def tell_time(sandbox: Things, clock: Clock) -> None:
     """Let Stellar's ledgers be closed by the world's clock."""
     sandbox.put("stellar", "ledger", closed_at=to_rfc3339(clock()))
 

@@ -76,7 +76,7 @@ class Leaving(Scene):
 
     def window(self) -> Window:
         """Take requests."""
-        return Window(self.books(), self.rules, Provider.STRIPE, "test", self.payer, self.queue)
+        return Window(self.books(), self.rules, Provider.STRIPE, "test", self.payer, self.queue, self.flows)
 
     def office(self) -> PayoutOffice:
         """Pay out."""

@@ -200,7 +200,6 @@ def test_without_a_reason_nobody_is_told_that_it_is_sent_again(scene: Told, aske
     assert scene.alerts.kinds == []
 
 
-@pytest.mark.xfail(strict=True, reason="an approval long before it may be sent counts as time under way")
 def test_what_was_approved_long_before_it_may_be_sent_is_not_under_way_since_then() -> None:
     scene = Told(signs=True)
     scene.with_rules(delay_ms=2 * HOUR_MS)

@@ -50,7 +50,6 @@ def quoted(scene: Told, amount: str = "25.00", *, caller: Caller = ADA, wallet_i
     return withdrawals.quote(
         window=scene.window(),
         wallets=scene.store,
-        quotas=scene.flows,
         caller=caller,
         request=withdrawals.WithdrawalRequest(wallet_id, amount, STRIPE_BANK),
         now_ms=scene.now_ms,

@@ -1,11 +1,11 @@
 """Leave a provider alone that does not answer, and find out when it does again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
 from tallystick.domain.breaker import PROBE_MS, Breaker, BreakerState
-from tallystick.domain.errors import ProviderUnavailable
+from tallystick.domain.errors import ProviderUnavailable, StoreUnavailable
 from tallystick.services.ports.alerts import Alert, Alerts
 from tallystick.services.ports.breakers import Breakers
 
@@ -21,6 +21,14 @@ class CircuitOpen(Exception):
         """Say when."""
         super().__init__(f"open until {until_ms}")
         self.until_ms = until_ms
+
+
+def shown(*, breakers: Breakers, names: Iterable[str]) -> list[Breaker] | None:
+    """Give the breakers of these providers; nothing while they cannot be read."""
+    try:
+        return [breakers.get(name) for name in names]
+    except StoreUnavailable:
+        return None
 
 
 @contextmanager

@@ -193,7 +193,7 @@ def _later(office: PayoutOffice, withdrawal: Withdrawal, now_ms: int, seen: Repo
     """Look again after a while, longer each time; keep the id of a payout that was seen."""
     if withdrawal.state not in {WithdrawalState.APPROVED, WithdrawalState.SUBMITTED}:
         return withdrawal  # it came to its end meanwhile
-    since_ms = now_ms - withdrawal.history[-1].at_ms
+    since_ms = now_ms - max(withdrawal.history[-1].at_ms, withdrawal.submit_after_ms)
     payout_id = withdrawal.payout_id or (seen.payout_id if seen else None)
     if since_ms > (STUCK_MS if payout_id else UNCLEAR_MS) and withdrawal.alerted_at_ms <= now_ms - ALERT_EVERY_MS:
         withdrawal = _told(office, withdrawal, PAYOUT_UNCLEAR, "it is under way for long", now_ms)

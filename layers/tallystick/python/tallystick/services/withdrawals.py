@@ -44,6 +44,7 @@ class Window:
     environment: Environment
     payer: Payer
     queue: Queue
+    quotas: Quotas
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,6 @@ def quote(
     *,
     window: Window,
     wallets: Wallets,
-    quotas: Quotas,
     caller: Caller,
     request: WithdrawalRequest,
     now_ms: int,
@@ -107,7 +107,7 @@ def quote(
     known = window.books.flows.find(_destination_key(caller, request))
     withdrawal = _withdrawal(window, caller, None, request, wallet, _first_use(window, known, now_ms), now_ms)
     day = window.rules[wallet.asset.code].quota_day(now_ms)
-    used = quotas.used(quota_key(caller.caller_id, wallet.asset, day)) if day else Used()
+    used = window.quotas.used(quota_key(caller.caller_id, wallet.asset, day)) if day else Used()
     return Quote(withdrawal, window.rules[wallet.asset.code], wallet.balance, used)
 
 
@@ -168,7 +168,7 @@ def _hold(window: Window, caller: Caller, claim: Claim, request: WithdrawalReque
         total = withdrawal.total_units
         quota = window.rules[wallet.asset.code].quota(withdrawal)
         if quota and not quota.fits(Used()):
-            raise quota.refusal(Used())
+            raise quota.refusal(window.quotas.used(quota.key))
         return Order(
             claim=claim,
             kind=TransferKind.WITHDRAWAL_HOLD,

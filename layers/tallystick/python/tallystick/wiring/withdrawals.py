@@ -30,7 +30,7 @@ def window(provider: Provider) -> Window:
         ProviderRefused: the provider pays nobody out for us.
     """
     environment = provider_setting(provider).environment
-    return Window(books(), rules(), provider, environment, payer(provider), queue())
+    return Window(books(), rules(), provider, environment, payer(provider), queue(), quotas())
 
 
 @cache
