@@ -159,6 +159,14 @@ def consume_all(queue: str = providers.QUEUE) -> None:
         pass
 
 
+def deliver(queue: str = providers.QUEUE) -> None:
+    """Hand over all messages of a queue at once, those too that are hidden; what is not finished is lost."""
+    bodies = queued(queue)
+    _queue(queue)._messages.clear()  # noqa: SLF001
+    if bodies:
+        process(*(message(body, number) for number, body in enumerate(bodies)), function=CONSUMERS[queue])
+
+
 @contextmanager
 def time_of(clock: Clock) -> Iterator[None]:
     """Let the queue go by the world's clock."""

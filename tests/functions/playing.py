@@ -4,7 +4,7 @@ import copy
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qsl
 
@@ -55,7 +55,10 @@ def denied(call: str) -> BaseException:
     return ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, call)
 
 
-ACCIDENTS: Final[dict[str, Accident]] = {"killed": killed, "no answer": silence, "denied": denied}
+def accidents_of(call: str) -> list[tuple[str, Accident]]:
+    """List what can happen before and after a call, as far as it makes a difference."""
+    of_both: list[tuple[str, Accident]] = [("before", killed), ("after", killed), ("after", silence)]
+    return [*of_both, ("before", silence), ("after", denied)] if is_providers(call) else [*of_both, ("before", denied)]
 
 
 class Played:

@@ -29,7 +29,7 @@ from tests.support.sandbox import RunningSandbox
 
 (TICK,) = samples_of("withdrawal_sweep")
 OVERDUE: Final = ("approved", "granted", "pending", "unanswered")
-STATES: Final = {
+STATES: Final[dict[str, list[str | None]]] = {
     "0-approved": ["SUBMITTED"],
     "0-approved-by-a-person": ["SUBMITTED"],
     "0-pending": ["SUBMITTED"],

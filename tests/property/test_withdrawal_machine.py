@@ -259,6 +259,8 @@ class WithdrawalMachine(RuleBasedStateMachine):
         if not hasattr(self, "payer"):
             return
         self.payer.away = self.payer.dawdles = False
+        for wallet_id in OWNERS:
+            self.scene.mark(wallet_id, Status.ACTIVE)
         self.payer.arrive()
         for known in self.scene.withdrawals:
             if known.state is State.IN_REVIEW:

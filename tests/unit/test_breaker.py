@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tallystick.domain.breaker import COOL_MS, LONGEST_MS, PROBE_MS, THRESHOLD, Breaker, BreakerState
 from tallystick.domain.errors import ProviderRefused, ProviderUnavailable, StoreUnavailable
-from tallystick.services.breaking import BREAKER_OPEN, MAX_ATTEMPTS, CircuitOpen, protected
+from tallystick.services.breaking import BREAKER_OPEN, MAX_ATTEMPTS, CircuitOpen, protected, shown
 from tallystick.services.ports.alerts import Alert
 from tests.property.interleaving import Baton
 from tests.support import profiles
@@ -272,6 +272,17 @@ def test_people_are_told_before_it_is_written_so_that_no_accident_keeps_it_from_
     assert (guarded.breaker.state, guarded.alerts.kinds) == (CLOSED, [])
     guarded.fail()
     assert guarded.alerts.kinds == [BREAKER_OPEN]
+
+
+def test_all_breakers_can_be_shown(guarded: Guarded) -> None:
+    guarded.fail(5)
+    assert shown(breakers=guarded.breakers, names=["truelayer", NAME]) == [Breaker("truelayer"), guarded.breaker]
+    assert shown(breakers=guarded.breakers, names=[]) == []
+
+
+def test_while_they_cannot_be_read_none_is_shown(guarded: Guarded) -> None:
+    guarded.store.before = once(StoreUnavailable("down"), "breakers.get")
+    assert shown(breakers=guarded.breakers, names=[NAME, "truelayer"]) is None
 
 
 @settings(max_examples=profiles.examples(50))

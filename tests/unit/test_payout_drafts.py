@@ -58,7 +58,7 @@ def test_what_is_signed_is_written_before_it_is_sent(scene: Told, asked: Withdra
     assert seen == [Sending(1, NOW_MS, NOW_MS, draft)]
     assert (sent.sending, sent.payout_id) == (seen[0], "hash1")
     assert scene.store.calls == [
-        *["flows.get", "breakers.get", "payer.draft"],
+        *["flows.get", "accounts", "breakers.get", "payer.draft"],
         *["flows.save", "payer.send", "flows.save"],
     ]
 
@@ -177,7 +177,8 @@ def test_another_draft_that_is_refused_fails_the_withdrawal_too(scene: Told, ask
     lost(scene, asked, heard=False)
     scene.payer.rejects = "There is no such account."
     scene.now_ms += DRAFT_MS + 1
-    assert scene.work(asked).state is State.FAILED
+    failed = scene.work(asked)
+    assert (failed.state, failed.failure) == (State.FAILED, "There is no such account.")
     check_endings(scene)
 
 

@@ -103,6 +103,23 @@ def test_what_is_taken_back_while_it_is_decided_is_not_sent(scene: Told, request
 # The first call
 
 
+def test_what_was_not_sent_when_its_wallet_is_frozen_waits(scene: Told, asked: Withdrawal) -> None:
+    scene.mark("wal_a", Status.FROZEN)
+    for _ in range(3):
+        waiting = scene.work_when_due(asked)
+        assert (waiting.state, waiting.checks, scene.payer.payouts) == (State.APPROVED, 0, [])
+        assert waiting.not_before_ms == scene.now_ms + CHECKS_MS[-1]
+    scene.mark("wal_a", Status.ACTIVE)
+    assert scene.work_when_due(asked).state is State.SUBMITTED
+
+
+def test_what_was_sent_when_its_wallet_is_frozen_goes_on(scene: Told, asked: Withdrawal) -> None:
+    scene.work(asked)
+    scene.mark("wal_a", Status.FROZEN)
+    scene.payer.pay(asked.flow_id)
+    assert scene.work_when_due(asked).state is State.COMPLETED
+
+
 def test_that_it_is_sent_is_written_before(scene: Told, asked: Withdrawal) -> None:
     seen: list[Withdrawal] = []
 
@@ -116,7 +133,7 @@ def test_that_it_is_sent_is_written_before(scene: Told, asked: Withdrawal) -> No
     assert seen[0].sending == Sending(1, NOW_MS, NOW_MS)
     assert seen[0].history[-1] == Taken(WithdrawalAction.SUBMIT, NOW_MS, RULE)
     assert seen[0].not_before_ms == NOW_MS + CHECKS_MS[0]
-    assert scene.store.calls == ["flows.get", "breakers.get", "flows.save", "payer.send", "flows.save"]
+    assert scene.store.calls == ["flows.get", "accounts", "breakers.get", "flows.save", "payer.send", "flows.save"]
 
 
 def test_what_could_not_be_written_is_not_sent(scene: Told, asked: Withdrawal) -> None:

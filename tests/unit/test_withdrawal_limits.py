@@ -92,6 +92,13 @@ def test_more_than_a_whole_day_s_limit_is_refused_without_a_write(scene: Told, l
     assert "commit" not in scene.store.calls
 
 
+def test_who_asks_for_more_than_a_whole_day_s_limit_is_told_what_is_left_of_the_day(scene: Told) -> None:
+    scene.ask("w1", "50.00")
+    with pytest.raises(LimitExceeded) as refused:
+        scene.ask("w2", "200.01")
+    assert (refused.value.members["remaining"], refused.value.members["remaining_count"]) == ("150.00", 4)
+
+
 def test_all_wallets_of_an_owner_count_together_and_nobody_else_s() -> None:
     scene = Told(units=100_000)
     scene.wallet("wal_2", units=100_000)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tallystick.domain.accounts import Status
 from tallystick.domain.errors import InvariantViolated, ProviderRefused, ProviderUnavailable
 from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.webhooks import Provider
@@ -68,7 +69,15 @@ def work(*, office: PayoutOffice, flow_id: str, now_ms: int) -> Withdrawal:
         withdrawal = _decided(office, withdrawal, now_ms)
     if withdrawal.state not in {WithdrawalState.APPROVED, WithdrawalState.SUBMITTED}:
         return withdrawal
+    if withdrawal.state is WithdrawalState.APPROVED and _is_frozen(office, withdrawal):
+        return _saved(office, withdrawal, replace(_next(withdrawal), not_before_ms=now_ms + office.checks_ms[-1]))
     return _pay(office, withdrawal, now_ms)
+
+
+def _is_frozen(office: PayoutOffice, withdrawal: Withdrawal) -> bool:
+    """Tell whether the wallet was frozen since: what was not sent waits then, for an admin to reject or unfreeze."""
+    wallet_id = withdrawal.wallet_id
+    return office.books.ledger.book.accounts([wallet_id])[wallet_id].status is Status.FROZEN
 
 
 def _decided(office: PayoutOffice, withdrawal: Withdrawal, now_ms: int) -> Withdrawal:
