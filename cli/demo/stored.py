@@ -37,8 +37,9 @@ class Stored:
 
         entries = sorted(scan("EntriesTable"), key=lambda entry: (entry["account_id"], entry["entry_key"]))
         names = ("Accounts", "Transfers", "Inbox", "Flows", "Operations")
-        accounts, transfers, *others = (tuple(scan(f"{name}Table")) for name in names)
-        return cls(accounts, tuple(entries), transfers, *others, tuple(_payouts(deployment.sandbox_url)))
+        accounts, transfers, events, flows, operations = (tuple(scan(f"{name}Table")) for name in names)
+        payouts = tuple(_payouts(deployment.sandbox_url))
+        return cls(accounts, tuple(entries), transfers, events, flows, operations, payouts)
 
     @property
     def transfers(self) -> list[Item]:

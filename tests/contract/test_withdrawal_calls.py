@@ -69,6 +69,11 @@ class Steps:
         with pytest.raises(LimitExceeded):
             leaving.ask()
 
+    def hold_over_more_than_a_whole_day(self, leaving: Leaving) -> None:
+        leaving.rules = replace(RULES, daily_units=2000)
+        with pytest.raises(LimitExceeded):
+            leaving.ask()
+
     def approve(self, leaving: Leaving) -> None:
         asked = leaving.ask(amount="60.00")
         leaving.restart()
@@ -226,6 +231,7 @@ COSTS: Final[tuple[tuple[Step, list[str], int, float], ...]] = (
     (STEPS.hold_for_review_warm_to_a_known_destination, [NAME_READ, FLOW_READ, POSTED], 14, 2),
     (STEPS.hold_replayed, [NAME_READ, FLOW_READ, POSTED, FLOW_READ], 14, 3),
     (STEPS.hold_refused_by_the_quota, [NAME_READ, FLOW_READ, POSTED, KEY_READ], 14, 3),
+    (STEPS.hold_over_more_than_a_whole_day, [NAME_READ, ACCOUNT_READ, READ, KEY_READ], 0, 4),
     (STEPS.approve, [FLOW_READ, POSTED], 6, 1),
     (STEPS.cancel_warm, [FLOW_READ, POSTED], 14, 1),
     (STEPS.cancel_cold, [FLOW_READ, SEVERAL_READ, POSTED], 14, 3),

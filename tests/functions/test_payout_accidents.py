@@ -201,15 +201,15 @@ class Situation:
 
 
 SITUATIONS: Final = {
-    "stripe, sent": Situation(sent, "stripe", 6, 25),
-    "paystack, sent": Situation(sent, "paystack", 7, 30),
-    "truelayer, sent": Situation(sent, "truelayer", 7, 30),
-    "stellar, sent": Situation(sent, "stellar", 9, 39),
-    "stellar, sent to what was new": Situation(sent_to_what_was_new, "stellar", 10, 43),
+    "stripe, sent": Situation(sent, "stripe", 7, 29),
+    "paystack, sent": Situation(sent, "paystack", 8, 34),
+    "truelayer, sent": Situation(sent, "truelayer", 8, 34),
+    "stellar, sent": Situation(sent, "stellar", 10, 43),
+    "stellar, sent to what was new": Situation(sent_to_what_was_new, "stellar", 11, 47),
     "stellar, sent again": Situation(sent_again, "stellar", 15, 67),
-    "stellar, sent to nobody": Situation(sent_to_nobody, "stellar", 9, 38, "FAILED", payouts=0),
-    "stripe, sent as a probe": Situation(sent_as_a_probe, "stripe", 9, 37),
-    "stripe, sent though refused": Situation(sent_though_refused, "stripe", 8, 33, "FAILED", payouts=0),
+    "stellar, sent to nobody": Situation(sent_to_nobody, "stellar", 10, 42, "FAILED", payouts=0),
+    "stripe, sent as a probe": Situation(sent_as_a_probe, "stripe", 10, 41),
+    "stripe, sent though refused": Situation(sent_though_refused, "stripe", 9, 37, "FAILED", payouts=0),
     "stripe, looked up": Situation(looked_up, "stripe", 6, 25),
     "paystack, looked up": Situation(looked_up, "paystack", 7, 29, "FAILED"),
     "stripe, looked for": Situation(looked_for, "stripe", 9, 38),
@@ -218,7 +218,7 @@ SITUATIONS: Final = {
     "paystack, told before the answer": Situation(told_before_the_answer, "paystack", 7, 29),
     "stripe, told that it came back": Situation(told_that_it_came_back, "stripe", 8, 33, "RETURNED"),
 }
-TOTAL: Final = 563
+TOTAL: Final = 595
 MOVED: Final = {
     "COMPLETED": ["withdrawal", "withdrawal-hold"],
     "FAILED": ["withdrawal-hold", "withdrawal-release"],

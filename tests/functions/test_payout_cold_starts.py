@@ -110,8 +110,9 @@ def test_who_pays_out_waits_for_no_other_provider(tmp_path: Path) -> None:
     secrets = {"GetSecretValue": {"SecretString": json.dumps(providers.provider_keys())}}
     steps = []
     for provider, _ in PAID:
-        flow_id = payouts.asked(provider, provider=provider)["withdrawal_id"]
-        steps.append([{"Records": [{"messageId": "1", "body": flow_id}]}, {**secrets, **row("flows", flow_id)}])
+        asked = payouts.asked(provider, provider=provider)
+        read = {**row("flows", asked["withdrawal_id"]), **row("accounts", asked["wallet_id"])}
+        steps.append([{"Records": [{"messageId": "1", "body": asked["withdrawal_id"]}]}, {**secrets, **read}])
     imported, *answered = probed("payout_worker", steps, tmp_path / "told")
     assert imported == ("import", None, set())
     for (provider, libraries), told in zip(PAID, answered, strict=True):

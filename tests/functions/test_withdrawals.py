@@ -132,12 +132,37 @@ def test_what_comes_back_to_a_closed_wallet_waits_in_suspense(sandbox: RunningSa
     assert len(moved()) == 3
 
 
+def mark(change: str) -> None:
+    """Freeze or unfreeze dora's wallet."""
+    path, why = f"/v1/wallets/wal_dora_usd/{change}", {"reason": "under review"}
+    assert payouts.call("POST", path, why, caller="root", function="wallets")["statusCode"] == 200
+
+
+def test_what_was_not_sent_waits_while_its_wallet_is_frozen(sandbox: RunningSandbox, clock: Clock) -> None:
+    asked()
+    mark("freeze")
+    for _ in range(3):
+        later(sandbox, clock, 301)
+        assert (shown()["state"], made(sandbox, "stripe")) == ("APPROVED", [])
+    mark("unfreeze")
+    later(sandbox, clock, 301)
+    assert (shown()["state"], len(made(sandbox, "stripe"))) == ("SUBMITTED", 1)
+
+
+@pytest.mark.parametrize("action", [cancel, lambda key: decide("reject", key)], ids=["cancelled", "rejected"])
+def test_what_waits_for_a_frozen_wallet_can_be_given_back_to_it(action: Callable[[str], Answer]) -> None:
+    before = money()
+    asked()
+    mark("freeze")
+    assert cloud.pay(id_of("key-1")) == []
+    assert action("key-1")["statusCode"] == 200
+    assert (money(), moved()) == (before, ["withdrawal-hold", "withdrawal-release"])
+
+
 def test_what_comes_back_passes_a_freeze(sandbox: RunningSandbox, clock: Clock) -> None:
     asked()
     pay_out()
-    frozen = {"reason": "under review"}
-    path = "/v1/wallets/wal_dora_usd/freeze"
-    assert payouts.call("POST", path, frozen, caller="root", function="wallets")["statusCode"] == 200
+    mark("freeze")
     end(sandbox, "stripe", paid=False)
     tell(sandbox, "stripe", clock, paid=False)
     assert (shown()["state"], money()[1]) == ("FAILED", 7650)
