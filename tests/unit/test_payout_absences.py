@@ -163,8 +163,9 @@ def test_what_came_to_its_end_while_the_provider_was_silent_stays_as_it_is(scene
 
     scene.now_ms = scene.standing(asked).not_before_ms
     scene.store.before = rival
-    assert scene.work(asked).state is State.COMPLETED
-    assert scene.standing(asked).state is State.COMPLETED
+    known = scene.work(asked)
+    assert (known.state, known) == (State.COMPLETED, scene.standing(asked))
+    assert (known.checks, known.version) == (1, 3)
 
 
 def test_what_has_changed_before_it_is_to_be_looked_at_later_is_as_it_stands(scene: Told, asked: Withdrawal) -> None:

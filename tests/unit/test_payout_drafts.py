@@ -254,6 +254,16 @@ def test_what_comes_too_late_is_not_taken(scene: Told, asked: Withdrawal) -> Non
     check_endings(scene)
 
 
+def test_the_hash_of_what_is_signed_is_no_payout_that_was_seen(scene: Told, asked: Withdrawal) -> None:
+    scene.store.before = once(SILENCE, "payer.send")
+    scene.scripted.answer = scene.scripted.shown = Report(Outcome.UNCLEAR, "hash1", reason="tx_bad_seq")
+    assert scene.work(asked).payout_id is None
+    assert scene.work_when_due(asked).payout_id is None  # sent again
+    scene.scripted.lifetime_ms, scene.now_ms = 0, NOW_MS + DRAFT_MS
+    assert scene.work(asked).payout_id is None  # only looked at
+    assert "stripe:hash1" not in scene.store.references
+
+
 # What was found
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from tallystick.domain.accounts import Status
 from tallystick.domain.money import Amount
 from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.withdrawals import Withdrawal
@@ -207,6 +208,16 @@ def test_what_was_approved_long_before_it_may_be_sent_is_not_under_way_since_the
     scene.payer.away = True
     at(scene, asked, 2 * HOUR_MS)
     assert (scene.standing(asked).checks, scene.alerts.kinds) == (1, [])
+
+
+def test_how_long_it_waited_before_it_was_sent_does_not_count(scene: Told) -> None:
+    asked = scene.approve(scene.asked(amount="60.00"))
+    scene.mark("wal_a", Status.FROZEN)
+    at(scene, asked, STUCK_MS)
+    scene.mark("wal_a", Status.ACTIVE)
+    assert at(scene, asked, 2 * STUCK_MS).state is State.SUBMITTED
+    at(scene, asked, 3 * STUCK_MS)
+    assert scene.alerts.raised == []
 
 
 # Contradictions

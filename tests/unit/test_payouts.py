@@ -237,6 +237,31 @@ def test_a_call_without_an_answer_is_looked_into_later(scene: Told, asked: Withd
     assert scene.breakers.breakers["stripe"].failures == 1
 
 
+def test_of_a_payout_that_was_not_seen_no_name_is_written(scene: Told, asked: Withdrawal) -> None:
+    named = dict(scene.store.references)
+    lost(scene, asked, heard=True)
+    scene.scripted.shown = Report(Outcome.PENDING)
+    scene.work_when_due(asked)
+    scene.scripted.shown = Report(Outcome.PAID)
+    assert scene.work_when_due(asked).state is State.COMPLETED
+    assert scene.store.references == named
+
+
+def test_what_has_changed_before_it_could_be_put_off_is_as_it_stands(scene: Told, asked: Withdrawal) -> None:
+    saves: list[str] = []
+
+    def rival(call: str) -> None:
+        saves.extend([call] if call == "flows.save" else [])
+        if call == "flows.save" and len(saves) == 2:
+            scene.put_in_state(asked, version=scene.standing(asked).version + 1)
+
+    scene.store.before = rival
+    scene.scripted.answer = Report(Outcome.UNCLEAR)
+    known = scene.work(asked)
+    assert (known, known.checks) == (scene.standing(asked), 0)
+    assert scene.alerts.raised == []
+
+
 # Looking at it
 
 

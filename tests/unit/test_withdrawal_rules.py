@@ -1,5 +1,6 @@
 """What may be withdrawn without a person's look, what it costs, and which day's count it takes part in."""
 
+import time
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any, Final
@@ -183,6 +184,19 @@ def test_the_count_is_of_the_day_of_the_request_whatever_day_it_is() -> None:
     assert counted is not None
     assert counted.key == "withdrawals#ada#USD#2024-02-29"
     assert counted.ends_at_ms == NOW_MS - 672 * DAY_MS + DAY_MS
+
+
+def test_the_day_is_the_same_wherever_the_clock_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert rules(daily_count=1).quota_day(NOW_MS) == "2026-01-01"
+        counted = quota_of(withdrawal(quota_day="2026-01-01"), back=False)
+        assert counted is not None
+        assert counted.ends_at_ms == NOW_MS + DAY_MS
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_each_owner_asset_and_day_has_a_count_of_its_own() -> None:

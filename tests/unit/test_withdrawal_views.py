@@ -132,6 +132,7 @@ def test_what_is_no_withdrawal_is_not_shown(scene: Told) -> None:
     for flow_id in ("wdr_nowhere", "wdr_dep", "dep_1", *scene.store.references):
         with pytest.raises(NotFound, match="no such withdrawal"):
             withdrawals.get(flows=scene.flows, caller=ADMIN, flow_id=flow_id)
+    assert scene.store.calls.count("flows.get") == 2  # of what is named like one
 
 
 def test_everybody_lists_their_own_newest_first_page_by_page(scene: Told) -> None:
