@@ -30,7 +30,7 @@ from tests.support.fake_store import FakeStore
 from tests.support.fake_webhooks import FakeAlerts, FakeQueue, ScriptedGateway, no_payer
 from tests.support.incoming import DELAYS_MS, GRACE_MS, Incoming, paid, refund
 from tests.support.scene import ADMIN, BOB, NOW_MS, Desk, account, claim, no_pause
-from tests.support.tables import UNIT_BYTES, Tables, item_bytes
+from tests.support.tables import UNIT_BYTES, Tables
 
 SUB = "f4687488-40d1-70c0-3b3a-5c1c8a4a%04d"
 KEY = "018f2b9e-7c1a-7e63-9d4f-3b2a1c0d%04d"
@@ -213,17 +213,6 @@ def test_a_status_is_changed_in_one_call(dynamo: Tables) -> None:
     wallets.freeze(wallets=dynamo.ports.wallets, caller=ADMIN, wallet_id="wal_a", reason="why")
     assert operations(dynamo) == ["GetItem", "UpdateItem"]
     assert dynamo.ports.book.accounts(["wal_a"])["wal_a"].status is Status.FROZEN
-
-
-def test_an_item_is_weighed_by_names_and_values() -> None:
-    item: dict[str, dict[str, Any]] = {
-        "é": {"S": "é"},
-        "n": {"N": "-12345"},
-        "b": {"BOOL": True},
-        "l": {"L": [{"M": {"x": {"N": "1"}}}]},
-        "z": {"B": "AAECAw=="},
-    }
-    assert item_bytes(item) == (2 + 2) + (1 + 5) + (1 + 1) + (1 + 3 + 1 + 3 + 1 + 2 + 1) + (1 + 4)
 
 
 # Events of providers

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
@@ -17,7 +17,7 @@ from tests.contract.leaving import ADMIN, BANK, FREE, OTHER_BANK, OWNER, Leaving
 from tests.contract.test_dynamo_calls import consistency, operations
 from tests.support.leaving import RULES
 from tests.support.scene import NOW_MS
-from tests.support.tables import Tables
+from tests.support.tables import Tables, item_bytes
 
 READ, SEVERAL_READ, QUERIED = "GetItem", "BatchGetItem", "Query"
 POSTED, PUT, UPDATED = "TransactWriteItems", "PutItem", "UpdateItem"
@@ -314,3 +314,14 @@ def test_a_hold_asks_for_the_images_of_all_that_may_stand_in_the_way(dynamo: Tab
         ("entries", None)
     }
     assert all(part["ConditionExpression"] for part in parts)
+
+
+def test_an_item_is_weighed_by_names_and_values() -> None:
+    item: dict[str, dict[str, Any]] = {
+        "é": {"S": "é"},
+        "n": {"N": "-12345"},
+        "b": {"BOOL": True},
+        "l": {"L": [{"M": {"x": {"N": "1"}}}]},
+        "z": {"B": "AAECAw=="},
+    }
+    assert item_bytes(item) == (2 + 2) + (1 + 5) + (1 + 1) + (1 + 3 + 1 + 3 + 1 + 2 + 1) + (1 + 4)

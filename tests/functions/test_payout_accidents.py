@@ -201,24 +201,24 @@ class Situation:
 
 
 SITUATIONS: Final = {
-    "stripe, sent": Situation(sent, "stripe", 7, 29),
-    "paystack, sent": Situation(sent, "paystack", 8, 34),
-    "truelayer, sent": Situation(sent, "truelayer", 8, 34),
-    "stellar, sent": Situation(sent, "stellar", 10, 43),
-    "stellar, sent to what was new": Situation(sent_to_what_was_new, "stellar", 11, 47),
-    "stellar, sent again": Situation(sent_again, "stellar", 15, 67),
-    "stellar, sent to nobody": Situation(sent_to_nobody, "stellar", 10, 42, "FAILED", payouts=0),
-    "stripe, sent as a probe": Situation(sent_as_a_probe, "stripe", 10, 41),
-    "stripe, sent though refused": Situation(sent_though_refused, "stripe", 9, 37, "FAILED", payouts=0),
-    "stripe, looked up": Situation(looked_up, "stripe", 6, 25),
-    "paystack, looked up": Situation(looked_up, "paystack", 7, 29, "FAILED"),
-    "stripe, looked for": Situation(looked_for, "stripe", 9, 38),
-    "stripe, told": Situation(told, "stripe", 7, 29),
-    "truelayer, told": Situation(told, "truelayer", 9, 38, "FAILED"),
-    "paystack, told before the answer": Situation(told_before_the_answer, "paystack", 7, 29),
-    "stripe, told that it came back": Situation(told_that_it_came_back, "stripe", 8, 33, "RETURNED"),
+    "stripe, sent": Situation(sent, "stripe", 7, 21),
+    "paystack, sent": Situation(sent, "paystack", 8, 26),
+    "truelayer, sent": Situation(sent, "truelayer", 8, 26),
+    "stellar, sent": Situation(sent, "stellar", 10, 27),
+    "stellar, sent to what was new": Situation(sent_to_what_was_new, "stellar", 11, 31),
+    "stellar, sent again": Situation(sent_again, "stellar", 15, 39),
+    "stellar, sent to nobody": Situation(sent_to_nobody, "stellar", 10, 26, "FAILED", payouts=0),
+    "stripe, sent as a probe": Situation(sent_as_a_probe, "stripe", 10, 31),
+    "stripe, sent though refused": Situation(sent_though_refused, "stripe", 9, 27, "FAILED", payouts=0),
+    "stripe, looked up": Situation(looked_up, "stripe", 6, 14),
+    "paystack, looked up": Situation(looked_up, "paystack", 7, 18, "FAILED"),
+    "stripe, looked for": Situation(looked_for, "stripe", 9, 22),
+    "stripe, told": Situation(told, "stripe", 7, 18),
+    "truelayer, told": Situation(told, "truelayer", 9, 27, "FAILED"),
+    "paystack, told before the answer": Situation(told_before_the_answer, "paystack", 7, 18),
+    "stripe, told that it came back": Situation(told_that_it_came_back, "stripe", 8, 22, "RETURNED"),
 }
-TOTAL: Final = 595
+TOTAL: Final = 393
 MOVED: Final = {
     "COMPLETED": ["withdrawal", "withdrawal-hold"],
     "FAILED": ["withdrawal-hold", "withdrawal-release"],

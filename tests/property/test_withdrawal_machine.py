@@ -95,6 +95,7 @@ class WithdrawalMachine(RuleBasedStateMachine):
         # What is signed is absent once it has expired, so such a provider has to show all it has.
         self.payer = SlowPayer(self.scene.store, signs=signs, lag_ms=0 if signs else lag_ms)
         self.scene.payer = self.payer
+        self.scene.checks_ms = (20_000, MINUTE_MS, 5 * MINUTE_MS, HOUR_MS)
         self.scene.with_rules(delay_ms=HOUR_MS if careful else 0)
         for number, (amount, wallet_id) in enumerate(first):
             self.ask(number, amount, wallet_id, "1", Trouble())
@@ -194,6 +195,16 @@ class WithdrawalMachine(RuleBasedStateMachine):
     def the_provider_s_mood_changes(self, mood: str) -> None:
         self.payer.away, self.payer.dawdles = mood == "is away", mood == "dawdles"
         self.payer.pays_at_once = mood == "pays at once"
+
+    @rule(number=numbers, refuses=st.sampled_from([None, "account_closed"]), wait_ms=st.sampled_from([0, HOUR_MS // 2]))
+    def a_call_takes_long_and_is_made_again(self, number: int, refuses: str | None, wait_ms: int) -> None:
+        self.the_provider_s_mood_changes("dawdles")
+        self.wait_and_work(number, [Trouble()])
+        self.the_provider_s_mood_changes("answers")
+        self.payer.refuses = refuses
+        self.wait_and_work(number, [Trouble()])
+        self.wait(wait_ms)
+        self.payer.arrive()
 
     @rule()
     def what_was_on_its_way_arrives(self) -> None:

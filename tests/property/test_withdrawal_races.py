@@ -217,6 +217,16 @@ def survive(scene: Told, act: Act) -> None:
         act(scene)
 
 
+def act_at_once(scene: Told, acts: Sequence[str], order: Sequence[int], fates: Sequence[str]) -> None:
+    """Let all of them act, then let everybody do their part, and check everything."""
+    baton = Baton(order)
+    disturb(scene, baton, fates)
+    baton.run([partial(survive, scene, ACTS[act]) for act in acts])
+    scene.store.before = scene.store.after = lambda _call: None
+    note(str([the(scene).history, scene.payer.payouts, scene.store.calls]))
+    finish(scene)
+
+
 @settings(max_examples=profiles.examples(150))
 @given(
     st.sampled_from(sorted(STARTS)),
@@ -227,12 +237,8 @@ def survive(scene: Told, act: Act) -> None:
 def test_however_many_act_at_once_and_whatever_befalls_them_it_ends_in_one_way(
     name: str, acts: list[str], order: list[int], fates: list[str]
 ) -> None:
-    scene, baton = STARTS[name].prepare(), Baton(order)
-    disturb(scene, baton, fates)
-    baton.run([partial(survive, scene, ACTS[act]) for act in acts])
-    scene.store.before = scene.store.after = lambda _call: None
-    note(str([the(scene).history, scene.payer.payouts, scene.store.calls]))
-    finish(scene)
+    scene = STARTS[name].prepare()
+    act_at_once(scene, acts, order, fates)
     event(the(scene).state)
 
 

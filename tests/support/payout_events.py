@@ -71,15 +71,17 @@ class SlowPayer(FakePayer):
         if not self.dawdles:
             return super().send(withdrawal)
         with call(self.backing, "payer.send"):
-            self.on_its_way.append((self.now_ms, withdrawal))
+            self.on_its_way += [] if self.refuses else [(self.now_ms, withdrawal)]
             raise ProviderUnavailable("It takes long.", provider="stripe")
 
     def arrive(self) -> None:
-        """Carry out what was on its way."""
+        """Carry out what was on its way; what is refused by now was not when it was sent."""
         arriving, self.on_its_way = self.on_its_way, []
+        refuses, self.refuses = self.refuses, None
         for sent_ms, withdrawal in arriving:
             if self.now_ms - sent_ms <= HOUR_MS // 2:
                 self._made(withdrawal)
+        self.refuses = refuses
 
     def look_up(self, withdrawal: Withdrawal, now_ms: int) -> Report:
         """Leave out what it does not show yet."""

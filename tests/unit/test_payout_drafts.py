@@ -259,7 +259,7 @@ def test_the_hash_of_what_is_signed_is_no_payout_that_was_seen(scene: Told, aske
     scene.scripted.answer = scene.scripted.shown = Report(Outcome.UNCLEAR, "hash1", reason="tx_bad_seq")
     assert scene.work(asked).payout_id is None
     assert scene.work_when_due(asked).payout_id is None  # sent again
-    scene.scripted.lifetime_ms, scene.now_ms = 0, NOW_MS + DRAFT_MS
+    scene.scripted.shown, scene.now_ms = Report(Outcome.UNCLEAR, "hash1"), NOW_MS + DRAFT_MS
     assert scene.work(asked).payout_id is None  # only looked at
     assert "stripe:hash1" not in scene.store.references
 

@@ -14,8 +14,8 @@ from tallystick.services.payouts import work
 from tests.property.invariants import check
 from tests.support.fake_payer import HOUR_MS
 from tests.support.leaving import CHECKS_MS
-from tests.support.payout_events import FEES, STRIPE, Told, check_endings, lost, record_of
-from tests.support.scene import NOW_MS
+from tests.support.payout_events import FEES, SILENCE, STRIPE, Told, check_endings, lost, record_of
+from tests.support.scene import NOW_MS, once
 
 DAY_MS: Final = 86_400_000
 KEY_MS: Final = 23 * HOUR_MS
@@ -247,7 +247,10 @@ def test_of_a_payout_that_was_not_seen_no_name_is_written(scene: Told, asked: Wi
     assert scene.store.references == named
 
 
-def test_what_has_changed_before_it_could_be_put_off_is_as_it_stands(scene: Told, asked: Withdrawal) -> None:
+@pytest.mark.parametrize("answered", [False, True])
+def test_what_has_changed_before_it_could_be_put_off_is_as_it_stands(
+    scene: Told, asked: Withdrawal, *, answered: bool
+) -> None:
     saves: list[str] = []
 
     def rival(call: str) -> None:
@@ -256,6 +259,7 @@ def test_what_has_changed_before_it_could_be_put_off_is_as_it_stands(scene: Told
             scene.put_in_state(asked, version=scene.standing(asked).version + 1)
 
     scene.store.before = rival
+    scene.store.after = once(SILENCE, "never" if answered else "payer.send")
     scene.scripted.answer = Report(Outcome.UNCLEAR)
     known = scene.work(asked)
     assert (known, known.checks) == (scene.standing(asked), 0)
