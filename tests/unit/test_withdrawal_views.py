@@ -8,6 +8,7 @@ from tallystick.domain.accounts import Status
 from tallystick.domain.callers import Caller
 from tallystick.domain.deposits import Deposit
 from tallystick.domain.errors import (
+    AccountNotActive,
     IllegalTransition,
     NotFound,
     Refusal,
@@ -72,6 +73,13 @@ def test_a_quote_says_what_there_is_and_what_was_used_of_the_day(scene: Told) ->
     scene.ask("w1", "25.00")
     quote = quoted(scene)
     assert (quote.available_units, quote.used, quote.rules) == (7450, Used(2500, 1), scene.rules["USD"])
+
+
+@pytest.mark.parametrize("status", [Status.FROZEN, Status.CLOSED])
+def test_a_wallet_that_is_not_active_is_quoted_nothing(scene: Told, status: Status) -> None:
+    scene.mark("wal_a", status)
+    with pytest.raises(AccountNotActive):
+        quoted(scene)
 
 
 def test_without_limits_a_quote_asks_for_no_count(scene: Told) -> None:

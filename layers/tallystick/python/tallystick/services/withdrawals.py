@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tallystick.domain.accounts import Account
+from tallystick.domain.accounts import Account, Status
 from tallystick.domain.callers import Caller, Role
 from tallystick.domain.destinations import Destination
 from tallystick.domain.errors import (
+    AccountNotActive,
     AssetMismatch,
     InvariantViolated,
     NotFound,
@@ -104,6 +105,8 @@ def quote(
         Refusal: what `request` would raise before it looks at the balance and at what was withdrawn today.
     """
     wallet = visible(wallets, caller, request.wallet_id)
+    if wallet.status is not Status.ACTIVE:
+        raise AccountNotActive(wallet.account_id, wallet.status)
     known = window.books.flows.find(_destination_key(caller, request))
     withdrawal = _withdrawal(window, caller, None, request, wallet, _first_use(window, known, now_ms), now_ms)
     day = window.rules[wallet.asset.code].quota_day(now_ms)
