@@ -12,8 +12,8 @@ from infra.constructs.alerts import ALARM_PERIOD, Alerts
 from infra.constructs.function import PythonFunction
 
 BATCH_SIZE = 5
-EVERY = Duration.minutes(1)
-# Ends before the next one begins.
+MINUTE = Duration.minutes(1)
+# Ends before the next minute begins.
 SCHEDULED_TIMEOUT = Duration.seconds(50)
 RULE_RETRIES = 2
 
@@ -41,13 +41,19 @@ def consume(scope: Construct, function: PythonFunction, queue: Queue, *, concurr
     )
 
 
-def call_every_minute(
-    scope: Construct, function: PythonFunction, name: str, *, alerts: Alerts, enabled: bool = True
+def call_regularly(
+    scope: Construct,
+    function: PythonFunction,
+    name: str,
+    *,
+    alerts: Alerts,
+    every: Duration = MINUTE,
+    enabled: bool = True,
 ) -> None:
-    """Call a function every minute; a call that fails is not made up for, since the next one does its work."""
-    function.function.configure_async_invoke(retry_attempts=0, max_event_age=EVERY)
-    target = LambdaFunction(function.function, retry_attempts=RULE_RETRIES, max_event_age=EVERY)
-    rule = Rule(scope, name, schedule=Schedule.rate(EVERY), enabled=enabled, targets=[target])
+    """Call a function by the clock; a call that fails is not made up for, since the next one does its work."""
+    function.function.configure_async_invoke(retry_attempts=0, max_event_age=MINUTE)
+    target = LambdaFunction(function.function, retry_attempts=RULE_RETRIES, max_event_age=MINUTE)
+    rule = Rule(scope, name, schedule=Schedule.rate(every), enabled=enabled, targets=[target])
     alerts.alarm(
         scope,
         f"{name}NotCalled",

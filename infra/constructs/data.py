@@ -21,6 +21,7 @@ OWNER_INDEX = "owner-index"
 DUE_INDEX = "due-index"
 DEAD_INDEX = "dead-index"
 OPEN_INDEX = "open-index"
+LISTED_INDEX = "listed-index"
 EXPIRES_AT = "expires_at_s"
 
 
@@ -42,6 +43,7 @@ class Data(Construct):
         self._index(self.inbox, DEAD_INDEX, _text("dead"), _number("dead_at_ms"))
         self.audit = self._table("Audit", partition="subject", sort="action_key", watched=True)
         self.operations = self._table("Operations", partition="operation_key", expires_at=EXPIRES_AT)
+        self._index(self.operations, LISTED_INDEX, _text("listed"), _number("listed_at_ms"))
 
     @property
     def by_name(self) -> Mapping[str, Table]:

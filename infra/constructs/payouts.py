@@ -3,7 +3,7 @@
 from aws_cdk import Duration
 from constructs import Construct
 
-from infra.constructs.background import SCHEDULED_TIMEOUT, call_every_minute, consume
+from infra.constructs.background import SCHEDULED_TIMEOUT, call_regularly, consume
 from infra.constructs.data import OPEN_INDEX, Data
 from infra.constructs.function import Platform, PythonFunction
 from infra.constructs.queue import WorkQueue
@@ -53,7 +53,7 @@ class Payouts(Construct):
         sweep.allow("dynamodb:Query", on=[f"{flows}/index/{OPEN_INDEX}"])
         sweep.allow("dynamodb:UpdateItem", on=[flows])
         sweep.allow("sqs:SendMessage", on=[self._queue.queue_arn])
-        call_every_minute(self, sweep, "Sweep", alerts=self._platform.alerts)
+        call_regularly(self, sweep, "Sweep", alerts=self._platform.alerts)
 
     def _function(self, name: str, description: str, timeout: Duration) -> PythonFunction:
         return PythonFunction(self, name, platform=self._platform, description=description, timeout=timeout)

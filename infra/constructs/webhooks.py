@@ -3,7 +3,7 @@
 from aws_cdk import Duration
 from constructs import Construct
 
-from infra.constructs.background import SCHEDULED_TIMEOUT, call_every_minute, consume
+from infra.constructs.background import SCHEDULED_TIMEOUT, call_regularly, consume
 from infra.constructs.data import DUE_INDEX, Data
 from infra.constructs.function import Platform, PythonFunction
 from infra.constructs.queue import WorkQueue
@@ -55,7 +55,7 @@ class Webhooks(Construct):
         sweep.allow("dynamodb:Query", on=[f"{inbox}/index/{DUE_INDEX}"])
         sweep.allow("dynamodb:UpdateItem", on=[inbox])
         sweep.allow("sqs:SendMessage", on=[self._queue.queue_arn])
-        call_every_minute(self, sweep, "Sweep", alerts=self._platform.alerts)
+        call_regularly(self, sweep, "Sweep", alerts=self._platform.alerts)
 
     def _add_poller(self) -> None:
         poller = self._function(POLLER, "read payments off the Stellar network", SCHEDULED_TIMEOUT)
@@ -65,7 +65,7 @@ class Webhooks(Construct):
         )
         poller.allow("sqs:SendMessage", on=[self._queue.queue_arn])
         is_used = "stellar" in self._platform.stage.providers
-        call_every_minute(self, poller, "Poll", alerts=self._platform.alerts, enabled=is_used)
+        call_regularly(self, poller, "Poll", alerts=self._platform.alerts, enabled=is_used)
 
     def _function(self, name: str, description: str, timeout: Duration) -> PythonFunction:
         return PythonFunction(self, name, platform=self._platform, description=description, timeout=timeout)

@@ -22,8 +22,9 @@ INDEXES = {
     "due-index": {"HASH": "open", "RANGE": "due_at_ms"},
     "dead-index": {"HASH": "dead", "RANGE": "dead_at_ms"},
     "open-index": {"HASH": "open", "RANGE": "due_at_ms"},
+    "listed-index": {"HASH": "listed", "RANGE": "listed_at_ms"},
 }
-NUMBERS = {"due_at_ms", "dead_at_ms"}
+NUMBERS = {"due_at_ms", "dead_at_ms", "listed_at_ms"}
 WATCHED = {"DataEntries", "DataTransfers", "DataAudit"}
 RECOVERY = {"local": False, "staging": True, "production": True}
 DELETION = {"local": "Delete", "staging": "Delete", "production": "Retain"}
@@ -55,6 +56,7 @@ def test_indexes_hold_keys_only(synthesis: Synthesis) -> None:
         ("DataFlows", "owner-index"),
         ("DataInbox", "due-index"),
         ("DataInbox", "dead-index"),
+        ("DataOperations", "listed-index"),
     }
     for index in indexes.values():
         assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}

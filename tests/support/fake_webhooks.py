@@ -231,11 +231,17 @@ class FakeAlerts:
 
     backing: FakeStore
     raised: list[Alert] = field(default_factory=list)
+    ended: list[tuple[str, str]] = field(default_factory=list)
 
     def raise_alert(self, alert: Alert) -> None:
         """Tell people."""
         with call(self.backing, "alerts.raise"):
             self.raised.append(alert)
+
+    def end_alert(self, kind: str, subject: str) -> None:
+        """Say that it is over."""
+        with call(self.backing, "alerts.end"):
+            self.ended.append((kind, subject))
 
     @property
     def kinds(self) -> list[str]:

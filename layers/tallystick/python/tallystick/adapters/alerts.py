@@ -29,6 +29,9 @@ class SnsAlerts:
         except (ClientError, *SILENCE) as error:
             raise StoreUnavailable("The alert could not be sent.") from error
 
+    def end_alert(self, kind: str, subject: str) -> None:
+        """Do nothing: nobody keeps what was told."""
+
     @cached_property
     def _client(self) -> Any:  # noqa: ANN401 (botocore makes clients at run time)
         return open_client("sns", self._region)

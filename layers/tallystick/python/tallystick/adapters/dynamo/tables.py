@@ -268,6 +268,20 @@ class AuditItem(Model):
     details = JSONAttribute()
 
 
+class ListedIndex(GlobalSecondaryIndex["OperationItem"]):
+    """List what there is of one kind, in the order of a time; what is not `listed` writes nothing to it."""
+
+    class Meta:
+        """Name the index."""
+
+        index_name = "listed-index"
+        projection = KeysOnlyProjection()
+
+    listed = UnicodeAttribute(hash_key=True)
+    listed_at_ms = IntegerAttribute(range_key=True)
+    operation_key = UnicodeAttribute()
+
+
 class OperationItem(Model):
     """Hold what the system needs to remember of its own work.
 
@@ -289,6 +303,9 @@ class OperationItem(Model):
     until_ms = IntegerAttribute(null=True)
     version = IntegerAttribute(null=True)
     expires_at_s = IntegerAttribute(null=True)
+    listed = UnicodeAttribute(null=True)
+    listed_at_ms = IntegerAttribute(null=True)
+    listed_index = ListedIndex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,16 +332,20 @@ MODELS: Final[dict[str, type[Model]]] = {
 }
 TABLES: Final = tuple(MODELS)
 
+FURTHER_MODELS: Final[dict[str, tuple[type[Model], ...]]] = {}
+"""Other kinds of items that share a table."""
+
 
 def bind(names: TableNames, connection: Connection) -> None:
     """Point the models at deployed tables through one connection.
 
     PynamoDB opens a client for each model otherwise: a TLS connection and a cold start for each.
     """
-    for name, model in MODELS.items():
+    for name, first in MODELS.items():
         table_name = getattr(names, name)
         if table_name:
-            _bind_one(model, table_name, connection)
+            for model in (first, *FURTHER_MODELS.get(name, ())):
+                _bind_one(model, table_name, connection)
 
 
 def _bind_one(model: type[Model], table_name: str, connection: Connection) -> None:
