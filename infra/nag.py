@@ -12,8 +12,13 @@ from infra.routes import API_FUNCTIONS, ROUTES
 from infra.stage import Stage
 
 GUARD = "Guard/LedgerGuard"
-CONSUMERS = ("Webhooks/WebhookProcessor", "Payouts/PayoutWorker")
-SCHEDULED = ("Webhooks/WebhookSweep", "Webhooks/StellarPoller", "Payouts/WithdrawalSweep")
+CONSUMERS = ("Webhooks/WebhookProcessor", "Payouts/PayoutWorker", "Reconciliation/Reconciler")
+SCHEDULED = (
+    "Webhooks/WebhookSweep",
+    "Webhooks/StellarPoller",
+    "Payouts/WithdrawalSweep",
+    "Reconciliation/ReconciliationPlanner",
+)
 # Each with the reason why it has no queue for failed asynchronous invocations.
 FUNCTIONS = {
     **{f"Functions/{construct_id_of(name)}": "API Gateway waits for this one's answer." for name in API_FUNCTIONS},
@@ -134,12 +139,12 @@ def _of_secrets() -> Iterator[tuple[Finding, str]]:
 
 
 def _of_background() -> Iterator[tuple[Finding, str]]:
-    for queue in ("WebhookQueue", "PayoutQueue"):
+    for queue in ("WebhookQueue", "PayoutQueue", "ReconciliationQueue"):
         yield (
             Finding(f"{queue}/DeadLetters/Resource", "Serverless-SQSRedrivePolicy"),
             "It is itself where messages end: nothing consumes it, and an alarm watches it.",
         )
-    for work in ("Webhooks", "Payouts"):
+    for work in ("Webhooks", "Payouts", "Reconciliation"):
         yield (
             Finding(f"{work}/Events", "Serverless-LambdaEventSourceMappingDestination"),
             "Streams have such a destination; a queue's messages stay in it, and end in its dead-letter queue.",
@@ -149,7 +154,7 @@ def _of_background() -> Iterator[tuple[Finding, str]]:
             Finding(f"{function}/Function/EventInvokeConfig/Resource", "Serverless-LambdaAsyncFailureDestination"),
             "The next minute's invocation does what this one did not; the function's alarm tells of it.",
         )
-    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep"):
+    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep", "Reconciliation/Plan"):
         yield (
             Finding(f"{rule}/Resource", "Serverless-EventBusDLQ"),
             "The next minute's event says all that this one did; an alarm tells of it.",

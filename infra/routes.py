@@ -53,6 +53,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/admin/dlq/{dead_letter_id}/preview", "dead_letters"),
     Route("POST", "/v1/admin/dlq/{dead_letter_id}/redrive", "dead_letters"),
     Route("POST", "/v1/admin/dlq/{dead_letter_id}/resolve", "dead_letters"),
+    Route("GET", "/v1/integrity", "integrity"),
+    Route("GET", "/v1/integrity/admin-wallet", "integrity"),
+    Route("POST", "/v1/admin/reconciliation/runs", "integrity"),
     Route("POST", "/webhooks/{provider}", "webhooks", public=True),
     Route("GET", "/health", "health", public=True),
     Route("GET", "/ready", "health", public=True),
@@ -67,6 +70,6 @@ FALLBACK_FUNCTION = "docs"
 
 API_FUNCTIONS: tuple[str, ...] = tuple(dict.fromkeys(route.function for route in ROUTES))
 STREAM_FUNCTION = "ledger_guard"
-QUEUE_FUNCTIONS = ("webhook_processor", "payout_worker")
-SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller", "withdrawal_sweep")
+QUEUE_FUNCTIONS = ("webhook_processor", "payout_worker", "reconciler")
+SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller", "withdrawal_sweep", "reconciliation_planner")
 FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, *QUEUE_FUNCTIONS, *SCHEDULED_FUNCTIONS)

@@ -64,6 +64,19 @@ class WithdrawalSettings(BaseModel, extra="forbid", frozen=True, strict=True):
     fee_percent: Annotated[str, Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,6})?$")] = "0"
 
 
+class ReconciliationSettings(BaseModel, extra="forbid", frozen=True, strict=True):
+    """Say how wallets are reconciled; what each field means stands in docs/reconciliation.md."""
+
+    every_s: Annotated[int, Field(ge=60)] = 900
+    segments: Annotated[int, Field(gt=0, le=1000)] = 16
+    page_size: Annotated[int, Field(gt=0, le=1000)] = 200
+    concurrency: Concurrency = 16
+    margin_s: Seconds = 120
+    full_every_s: Seconds = 7 * 86_400
+    full_pause_s: Annotated[int, Field(ge=0)] = 3600
+    look_again_s: Seconds = 10
+
+
 class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     """Hold what differs between one stage and another; what protects data follows from the name alone."""
 
@@ -87,6 +100,7 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     payout_checks_s: Annotated[list[Seconds], Field(min_length=1)] = [60, 120, 300, 900, 1800, 3600]
     payout_visibility_s: Delay = SAFE_VISIBILITY_S
     payout_concurrency: Concurrency | None = None
+    reconciliation: ReconciliationSettings = ReconciliationSettings()
 
     @field_validator("public_url")
     @classmethod

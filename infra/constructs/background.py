@@ -18,7 +18,14 @@ SCHEDULED_TIMEOUT = Duration.seconds(50)
 RULE_RETRIES = 2
 
 
-def consume(scope: Construct, function: PythonFunction, queue: Queue, *, concurrency: int | None) -> None:
+def consume(
+    scope: Construct,
+    function: PythonFunction,
+    queue: Queue,
+    *,
+    concurrency: int | None,
+    batch_size: int = BATCH_SIZE,
+) -> None:
     """Hand a queue's messages to a function."""
     function.allow(
         "sqs:ReceiveMessage",
@@ -33,7 +40,7 @@ def consume(scope: Construct, function: PythonFunction, queue: Queue, *, concurr
         "Events",
         function_name=function.function.function_arn,
         event_source_arn=queue.queue_arn,
-        batch_size=BATCH_SIZE,
+        batch_size=batch_size,
         function_response_types=["ReportBatchItemFailures"],
         scaling_config=None
         if concurrency is None

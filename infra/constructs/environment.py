@@ -19,6 +19,10 @@ _POSTING = ("assets", "accounts_table", "entries_table", "transfers_table")
 _TABLES = (*_POSTING[1:], "flows_table", "inbox_table", "audit_table", "operations_table")
 _GATEWAYS = ("providers", "public_url", "provider_keys_secret")
 _QUEUEING = ("webhook_queue_url", "webhook_grace_s")
+_RECONCILING = (
+    *(*_POSTING[1:], "flows_table", "audit_table", "operations_table"),
+    *("reconciliation", "alerts_topic_arn"),
+)
 _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "wallets": ("assets", "accounts_table"),
     "credit": (*_POSTING, "service_limits"),
@@ -46,6 +50,9 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
         *("withdrawals", "payout_checks_s", "alerts_topic_arn"),
     ),
     "withdrawal_sweep": ("flows_table", "payout_queue_url"),
+    "integrity": (*("assets", *_RECONCILING, "reconciliation_queue_url"),),
+    "reconciliation_planner": (*_RECONCILING, "reconciliation_queue_url"),
+    "reconciler": (*_RECONCILING, "reconciliation_queue_url"),
     "stellar_poller": ("inbox_table", "operations_table", *_QUEUEING, "providers"),
 }
 
@@ -82,6 +89,7 @@ class Environment:
         secrets: Secrets,
         webhook_queue: WorkQueue,
         payout_queue: WorkQueue,
+        reconciliation_queue: WorkQueue,
         alerts: Alerts,
     ) -> None:
         self._stage = stage
@@ -92,6 +100,7 @@ class Environment:
             "alerts_topic_arn": alerts.topic.topic_arn,
             "webhook_queue_url": webhook_queue.events.queue_url,
             "payout_queue_url": payout_queue.events.queue_url,
+            "reconciliation_queue_url": reconciliation_queue.events.queue_url,
             "webhook_keys_secret": secrets.webhook_keys,
             "provider_keys_secret": secrets.provider_keys,
         }
@@ -133,6 +142,7 @@ def _configured(stage: Stage) -> dict[str, str | None]:
         "webhook_grace_s": str(stage.webhook_grace_s),
         "withdrawals": _json(stage.model_dump(exclude_defaults=True).get("withdrawals", {})),
         "payout_checks_s": _json(stage.payout_checks_s),
+        "reconciliation": _json(stage.reconciliation.model_dump(exclude_defaults=True, exclude={"concurrency"})),
     }
 
 

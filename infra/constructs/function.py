@@ -74,7 +74,9 @@ class PythonFunction(Construct):
             description=f"{name} crashed: its handler answers every error that it knows.",
         )
 
-    def allow(self, *actions: str, on: Sequence[str], when: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def allow(
+        self, *actions: str, on: Sequence[str], when: Mapping[str, Mapping[str, str | Sequence[str]]] | None = None
+    ) -> None:
         """Grant the actions on exactly these resources."""
         self.role.add_to_policy(PolicyStatement(actions=list(actions), resources=on, conditions=when))
 

@@ -3,7 +3,7 @@
 from aws_cdk import Duration
 from constructs import Construct
 
-from infra.constructs.data import DEAD_INDEX, OPEN_INDEX, OWNER_INDEX, Data
+from infra.constructs.data import DEAD_INDEX, LISTED_INDEX, OPEN_INDEX, OWNER_INDEX, Data
 from infra.constructs.function import TIMEOUT, Platform, PythonFunction
 from infra.constructs.queue import WorkQueue
 from infra.constructs.rights import IN_TRANSACTION, allow_posting
@@ -27,11 +27,12 @@ class Functions(Construct):
         data: Data,
         webhook_queue: WorkQueue,
         payout_queue: WorkQueue,
+        reconciliation_queue: WorkQueue,
         secrets: Secrets,
     ) -> None:
         super().__init__(scope, construct_id)
         self._data, self._queue, self._secrets = data, webhook_queue.events, secrets
-        self._payouts = payout_queue.events
+        self._payouts, self._segments = payout_queue.events, reconciliation_queue.events
         self.by_name = {
             name: PythonFunction(
                 self,
@@ -49,6 +50,7 @@ class Functions(Construct):
         self._allow_statements(self.by_name["statements"])
         self._allow_deposits(self.by_name["deposits"])
         self._allow_withdrawals(self.by_name["withdrawals"])
+        self._allow_integrity(self.by_name["integrity"])
         self._allow_webhooks(self.by_name["webhooks"])
         self._allow_dead_letters(self.by_name["dead_letters"])
         self.by_name["health"].allow("dynamodb:GetItem", on=[table.table_arn for table in data.by_name.values()])
@@ -81,6 +83,14 @@ class Functions(Construct):
         function.allow("dynamodb:GetItem", on=[flows, data.operations.table_arn])
         function.allow("dynamodb:Query", on=[f"{flows}/index/{OWNER_INDEX}", f"{flows}/index/{OPEN_INDEX}"])
         function.allow("sqs:SendMessage", on=[self._payouts.queue_arn])
+
+    def _allow_integrity(self, function: PythonFunction) -> None:
+        """Let it show what runs came to and what the house holds, and begin a run."""
+        data, operations = self._data, self._data.operations.table_arn
+        function.allow("dynamodb:BatchGetItem", "dynamodb:GetItem", on=[data.accounts.table_arn, operations])
+        function.allow("dynamodb:Query", on=[data.audit.table_arn, f"{operations}/index/{LISTED_INDEX}"])
+        function.allow("dynamodb:PutItem", on=[data.audit.table_arn, operations], when=IN_TRANSACTION)
+        function.allow("sqs:SendMessage", on=[self._segments.queue_arn])
 
     def _allow_webhooks(self, function: PythonFunction) -> None:
         """Let it keep events, and nothing else: everybody can call it, so it sees neither money nor a key to any.

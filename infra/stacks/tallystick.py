@@ -16,6 +16,7 @@ from infra.constructs.identity import Identity
 from infra.constructs.layers import Layers
 from infra.constructs.payouts import Payouts
 from infra.constructs.queue import WorkQueue
+from infra.constructs.reconciliation import RECONCILER_VISIBILITY_S, Reconciliation
 from infra.constructs.secrets import Secrets
 from infra.constructs.webhooks import Webhooks
 from infra.stage import Stage
@@ -51,6 +52,13 @@ class TallystickStack(Stack):
             lost="a withdrawal waits; the sweep queues it again.",
             alerts=alerts,
         )
+        reconciliation_queue = WorkQueue(
+            self,
+            "ReconciliationQueue",
+            visibility_s=RECONCILER_VISIBILITY_S,
+            lost="a segment is not reconciled; the planner queues it again.",
+            alerts=alerts,
+        )
         layers = Layers(self, "Layers", stage=stage, artifacts=artifacts)
         platform = Platform(
             stage=stage,
@@ -63,6 +71,7 @@ class TallystickStack(Stack):
                 secrets=secrets,
                 webhook_queue=webhook_queue,
                 payout_queue=payout_queue,
+                reconciliation_queue=reconciliation_queue,
                 alerts=alerts,
             ),
             alerts=alerts,
@@ -74,11 +83,13 @@ class TallystickStack(Stack):
             data=data,
             webhook_queue=webhook_queue,
             payout_queue=payout_queue,
+            reconciliation_queue=reconciliation_queue,
             secrets=secrets,
         )
         LedgerGuard(self, "Guard", platform=platform, data=data)
         Webhooks(self, "Webhooks", platform=platform, data=data, queue=webhook_queue, secrets=secrets)
         Payouts(self, "Payouts", platform=platform, data=data, queue=payout_queue, secrets=secrets)
+        Reconciliation(self, "Reconciliation", platform=platform, data=data, queue=reconciliation_queue)
         api = Api(self, "Api", stage=stage, functions=functions, identity=identity, alerts=alerts)
         self._publish(
             ApiUrl=api.http_api.api_endpoint,
@@ -91,6 +102,8 @@ class TallystickStack(Stack):
             WebhookDeadLetterQueueUrl=webhook_queue.dead_letters.queue_url,
             PayoutQueueUrl=payout_queue.events.queue_url,
             PayoutDeadLetterQueueUrl=payout_queue.dead_letters.queue_url,
+            ReconciliationQueueUrl=reconciliation_queue.events.queue_url,
+            ReconciliationDeadLetterQueueUrl=reconciliation_queue.dead_letters.queue_url,
             WebhookKeysSecret=secrets.webhook_keys,
             ProviderKeysSecret=secrets.provider_keys,
             **{f"{name.title()}Table": table.table_name for name, table in data.by_name.items()},

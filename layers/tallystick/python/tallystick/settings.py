@@ -82,6 +82,18 @@ class WithdrawalSetting(BaseModel, frozen=True, extra="forbid"):
         return [amount for amount in amounts if amount is not None]
 
 
+class ReconciliationSetting(BaseModel, frozen=True, extra="forbid"):
+    """Configure how wallets are reconciled; `tallystick.services.reconciling.Rhythm` says what each value does."""
+
+    segments: Annotated[int, Field(gt=0, le=1000)] = 16
+    page_size: Annotated[int, Field(gt=0, le=1000)] = 200
+    margin_s: Annotated[int, Field(gt=0)] = 120
+    every_s: Annotated[int, Field(gt=0)] = 900
+    full_every_s: Annotated[int, Field(gt=0)] = 7 * 86_400
+    full_pause_s: Annotated[int, Field(ge=0)] = 3600
+    look_again_s: Annotated[int, Field(gt=0)] = 10
+
+
 def _assets(configured: dict[str, AssetSetting] | None) -> dict[str, Asset]:
     if configured is None:
         return DEFAULT_ASSETS
@@ -120,6 +132,8 @@ class Settings(BaseModel, frozen=True):
     deposit_expiry_s: Annotated[int, Field(gt=0)] = 86_400
     withdrawals: Json[dict[str, WithdrawalSetting]] = {}
     payout_queue_url: str | None = None
+    reconciliation: Json[ReconciliationSetting] = ReconciliationSetting()
+    reconciliation_queue_url: str | None = None
     payout_checks_s: Json[list[Annotated[int, Field(gt=0)]]] = [60, 120, 300, 900, 1800, 3600]
 
     @field_validator("service_limits")

@@ -15,9 +15,14 @@ def receivable_account(asset: str) -> str:
     return f"{TALLIED_PREFIX}receivable:{asset}"
 
 
+def suspense_id(asset: str) -> str:
+    """Name the guarded account for money that has arrived and cannot reach its wallet."""
+    return f"suspense:{asset}"
+
+
 def suspense_account(asset: Asset, now_ms: int) -> Account:
-    """Describe the guarded account for money that has arrived and cannot reach its wallet, as it is when new."""
-    account_id = f"suspense:{asset.code}"
+    """Describe that account as it is when new."""
+    account_id = suspense_id(asset.code)
     return Account(
         account_id=account_id,
         owner_id=HOUSE,

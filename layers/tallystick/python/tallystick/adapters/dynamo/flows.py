@@ -51,7 +51,7 @@ class DynamoFlows:
     def get(self, flow_id: str) -> Flow | None:
         """Read a flow consistently."""
         item = read_one(FlowItem, flow_id)
-        return None if item is None or item.flow is None else _flow(item)
+        return None if item is None or item.flow is None else read_flow(item)
 
     def find(self, reference: str) -> str | None:
         """Read consistently what a reference leads to."""
@@ -139,7 +139,8 @@ def _item(flow: Flow) -> FlowItem:
     return item
 
 
-def _flow(item: FlowItem) -> Flow:
+def read_flow(item: FlowItem) -> Flow:
+    """Read a flow; a ValueError says that it is none."""
     flow: Flow = _shape(item.kind).validate_json(item.flow)
     return flow
 
@@ -148,5 +149,5 @@ def _withdrawals(flow_ids: Sequence[str]) -> list[Withdrawal]:
     """Read several consistently, in this order."""
     with troubles():
         items = FlowItem.batch_get(flow_ids, consistent_read=True) if flow_ids else ()
-        stored = {item.flow_id: _flow(item) for item in items}
+        stored = {item.flow_id: read_flow(item) for item in items}
     return [flow for flow in map(stored.get, flow_ids) if isinstance(flow, Withdrawal)]

@@ -1,0 +1,108 @@
+"""Compare what is on hold with the flows that hold it: in the accounts of holds, and in what wallets show."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from tallystick.domain.accounts import AccountKind
+from tallystick.domain.flows import Flow
+from tallystick.domain.reconciliation import Fault, Finding, Head
+from tallystick.domain.transfers import Transfer, TransferKind
+from tallystick.domain.withdrawals import HOLD_PREFIX, OPEN, Withdrawal
+from tallystick.services.examining import MAX_SNAPSHOTS, Desk, snapshot_of
+from tallystick.services.ports.flows import Withdrawals
+
+MAX_FLOWS: Final = 40
+"""Open withdrawals of one wallet that are compared: a snapshot takes no more than 100 items."""
+
+MAX_LISTED: Final = 1000
+"""Withdrawals of one owner that are looked through, newest first."""
+
+INDEX_LAG_MS: Final = 900_000
+"""What is older than this stands in the index for sure; what is newer is found by the wallet's own entries."""
+
+
+def holds_something(head: Head) -> bool:
+    """Tell whether there is a hold to compare."""
+    return head.held != 0 or (head.kind == AccountKind.HOLD and head.balance != 0)
+
+
+def compare_holds(*, desk: Desk, flows: Withdrawals, head: Head, now_ms: int) -> tuple[Finding, ...] | None:
+    """Tell what is wrong with the holds of a wallet, or with a hold; None when they were being written each time.
+
+    Raises:
+        StoreUnavailable: try again.
+    """
+    if head.kind == AccountKind.HOLD:
+        return _of_hold(desk, head.account_id, head.owner_id)
+    return _of_wallet(desk, flows, head, now_ms)
+
+
+def expected_units(flow: Flow | None) -> int:
+    """Say how much a flow holds."""
+    return flow.total_units if isinstance(flow, Withdrawal) and flow.state in OPEN else 0
+
+
+def _of_hold(desk: Desk, hold_id: str, flow_id: str) -> tuple[Finding, ...] | None:
+    flow = desk.exact.flow(flow_id)
+    wallet_ids = [flow.wallet_id] if isinstance(flow, Withdrawal) else []
+    snapshot = snapshot_of(desk, [hold_id, *wallet_ids], [flow_id])
+    if snapshot is None:
+        return None
+    hold, units = snapshot.heads.get(hold_id), expected_units(snapshot.flows.get(flow_id))
+    findings = []
+    if hold is not None and hold.balance != units:
+        detail = f"It holds {hold.balance} units; {flow_id} asks for {units}."
+        findings.append(Finding(hold_id, Fault.HOLD, detail))
+    for wallet in (snapshot.heads.get(wallet_id) for wallet_id in wallet_ids):
+        if wallet is not None and wallet.held < units:
+            detail = f"Its wallet {wallet.account_id} shows {wallet.held} units as on hold; here are {units}."
+            findings.append(Finding(hold_id, Fault.HELD, detail))
+    return tuple(findings)
+
+
+def _of_wallet(desk: Desk, flows: Withdrawals, head: Head, now_ms: int) -> tuple[Finding, ...] | None:
+    listed, is_complete = _listed(flows, head)
+    if sum(map(expected_units, listed)) == head.held:
+        return ()
+    known = {flow.flow_id for flow in listed if expected_units(flow)}
+    if not is_complete or len(known) > MAX_FLOWS:
+        return None
+    for _ in range(MAX_SNAPSHOTS):
+        before = desk.exact.head(head.account_id)
+        holding = known | _begun_lately(desk, head.account_id, now_ms)
+        snapshot = snapshot_of(desk, [head.account_id], sorted(holding))
+        wallet = snapshot.heads.get(head.account_id) if snapshot else None
+        # With another version, a withdrawal may have begun that is not among these.
+        if before and snapshot and wallet and wallet.version == before.version:
+            return _shown(wallet, sum(map(expected_units, snapshot.flows.values())))
+    return None
+
+
+def _shown(wallet: Head, units: int) -> tuple[Finding, ...]:
+    if wallet.held == units:
+        return ()
+    detail = f"It shows {wallet.held} units as on hold; its withdrawals hold {units}."
+    return (Finding(wallet.account_id, Fault.HELD, detail),)
+
+
+def _listed(flows: Withdrawals, head: Head) -> tuple[Sequence[Withdrawal], bool]:
+    """List the withdrawals of a wallet, and say whether these are all of them."""
+    found: list[Withdrawal] = []
+    after = None
+    for _ in range(MAX_LISTED // 100):
+        page = flows.owned_by(head.owner_id, 100, after)
+        found += [flow for flow in page.items if flow.wallet_id == head.account_id]
+        after = page.next_key
+        if after is None:
+            return found, True
+    return found, False
+
+
+def _begun_lately(desk: Desk, account_id: str, now_ms: int) -> set[str]:
+    """Name the withdrawals that the wallet's newest entries have begun: the index may not know them yet."""
+    entries = [stored.entry for stored in desk.exact.entries(account_id, max(0, now_ms - INDEX_LAG_MS))]
+    begun = [entry.transfer_id for entry in entries if entry and entry.kind == TransferKind.WITHDRAWAL_HOLD]
+    records = desk.exact.records(begun[-MAX_FLOWS:]) if begun else {}
+    postings = [posting for record in records.values() if isinstance(record, Transfer) for posting in record.postings]
+    holds = [posting.account_id for posting in postings if posting.account_id.startswith(HOLD_PREFIX)]
+    return {hold.removeprefix(HOLD_PREFIX) for hold in holds}

@@ -1,0 +1,162 @@
+"""Run reconciliation over all wallets: plan it, work on its segments, conclude it. Nothing is ever corrected here.
+
+Every step may be repeated, by a late message or by a second worker: a page counts when its segment's next version is
+written, which one of them does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from tallystick.domain.audit import AuditRecord
+from tallystick.domain.chain import digest
+from tallystick.domain.runs import Mode, Part, Progress, Run, total
+from tallystick.domain.tallies import BUCKET_MS, bucket_of
+from tallystick.services.covering import Cover, cover_accounts, cover_transfers
+from tallystick.services.judging import judge, tell
+from tallystick.services.ports.agenda import Queue
+from tallystick.services.ports.runs import Runs
+
+STALE_MS: Final = 2 * 3_600_000
+"""A run that has not ended after so long is given up, and the next one begins."""
+
+MAX_LOOKS: Final = 6
+"""Times that the sums are looked at before a difference is believed: the stream that adds up totals may lag."""
+
+
+class NotYet(Exception):
+    """Come back later."""
+
+    def __init__(self, wait_ms: int) -> None:
+        """Say when."""
+        super().__init__(f"in {wait_ms} ms")
+        self.wait_ms = wait_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """Say how runs are made.
+
+    `margin_ms` lies between the cut and the beginning: longer than any movement takes from its time to its commit.
+    A full run is due after `full_every_ms`, and is not repeated on a suspicion before `full_pause_ms` have passed.
+    """
+
+    segments: int = 16
+    margin_ms: int = 120_000
+    full_every_ms: int = 7 * 86_400_000
+    full_pause_ms: int = 3_600_000
+    look_again_ms: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Bureau:
+    """Hold what reconciliation needs."""
+
+    cover: Cover
+    runs: Runs
+    queue: Queue
+    rhythm: Rhythm = Rhythm()
+
+
+def tick(*, bureau: Bureau, now_ms: int) -> Run | None:
+    """Begin the run that is due, as the clock asks; while one is under way, queue again what is left of it.
+
+    Answers the run that begins, or None.
+    """
+    current = bureau.runs.current()
+    if current is not None and _is_under_way(current, now_ms):
+        bureau.queue.send(_unfinished(bureau, current))
+        return None
+    mode, reason = _due(bureau, now_ms)
+    return begin(bureau=bureau, mode=mode, reason=reason, now_ms=now_ms)
+
+
+def begin(*, bureau: Bureau, mode: Mode, reason: str, now_ms: int, audit: AuditRecord | None = None) -> Run | None:
+    """Begin a run, unless one is under way; with it goes the record of who asked for it."""
+    current = bureau.runs.current()
+    if current is not None and _is_under_way(current, now_ms):
+        return None
+    rhythm = bureau.rhythm
+    version = current.version + 1 if current else 0
+    run = Run(
+        run_id=f"run_{digest('tallystick/run/1', str(version), str(now_ms))[:24]}",
+        mode=mode,
+        reason=reason,
+        started_at_ms=now_ms,
+        cut_ms=bucket_of(now_ms - rhythm.margin_ms) * BUCKET_MS,
+        segments=rhythm.segments,
+        version=version,
+    )
+    if not bureau.runs.save(run, audit):
+        return None
+    bureau.queue.send(run.keys)
+    return run
+
+
+def work(*, bureau: Bureau, key: str, is_time_up: Callable[[], bool], now_ms: Callable[[], int]) -> str:
+    """Go on with what a message names, a segment of a run; answer in a word what came of it.
+
+    Raises:
+        NotYet: the sums do not fit yet; come back with the same message.
+        StoreUnavailable: the message comes back.
+    """
+    run_id, part, number = key.split("/")
+    run = bureau.runs.current()
+    if run is None or run.run_id != run_id or run.ended_at_ms is not None:
+        return "over"
+    progress = bureau.runs.segment(run_id, Part(part), int(number))
+    while not progress.is_done:
+        if is_time_up():
+            bureau.queue.send([key])
+            return "continued"
+        following = _advanced(bureau, run, progress)
+        if not bureau.runs.save_segment(following):
+            return "overtaken"
+        progress = following
+    return _concluded(bureau, run, now_ms())
+
+
+def _advanced(bureau: Bureau, run: Run, progress: Progress) -> Progress:
+    through = cover_accounts if progress.part is Part.ACCOUNTS else cover_transfers
+    sums, after = through(cover=bureau.cover, run=run, number=progress.number, after=progress.after)
+    return progress.advanced(sums, after)
+
+
+def _concluded(bureau: Bureau, run: Run, now_ms: int) -> str:
+    segments = [bureau.runs.segment(run.run_id, part, number) for part, number in run.parts]
+    if not all(segment.is_done for segment in segments):
+        return "done"
+    sums = total(segment.sums for segment in segments)
+    verdict = judge(cover=bureau.cover, run=run, sums=sums, previous=bureau.runs.newest(), now_ms=now_ms)
+    if (verdict.differences or verdict.suspicion) and run.looked < MAX_LOOKS:
+        bureau.runs.save(replace(run, looked=run.looked + 1, version=run.version + 1))
+        raise NotYet(bureau.rhythm.look_again_ms)
+    tell(cover=bureau.cover, verdict=verdict)
+    ended = replace(run, ended_at_ms=now_ms, version=run.version + 1)
+    bureau.runs.conclude(replace(verdict, run=ended))
+    bureau.runs.save(ended)
+    if verdict.suspicion:
+        tick(bureau=bureau, now_ms=now_ms)
+    return "concluded"
+
+
+def _due(bureau: Bureau, now_ms: int) -> tuple[Mode, str]:
+    """Choose how much to read: everything when that is due, or when the last run became suspicious."""
+    newest, whole = bureau.runs.newest(), bureau.runs.newest(Mode.FULL)
+    since_ms = now_ms - (whole.run.started_at_ms if whole else 0)
+    if since_ms >= bureau.rhythm.full_every_ms:
+        return Mode.FULL, "It is due."
+    if newest and newest.suspicion and since_ms >= bureau.rhythm.full_pause_ms:
+        return Mode.FULL, newest.suspicion
+    return Mode.CHANGED, "It is due."
+
+
+def _unfinished(bureau: Bureau, run: Run) -> list[str]:
+    """Name what is left of a run; its conclusion is left when nothing else is."""
+    segments = [bureau.runs.segment(run.run_id, part, number) for part, number in run.parts]
+    keys = [key for key, segment in zip(run.keys, segments, strict=True) if not segment.is_done]
+    return keys or run.keys[:1]
+
+
+def _is_under_way(run: Run, now_ms: int) -> bool:
+    return run.ended_at_ms is None and now_ms - run.started_at_ms < STALE_MS

@@ -1,0 +1,81 @@
+"""Set the scene of a reconciliation: the ledger of `scene`, and a bureau that works on it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tallystick.domain.runs import Mode, Run, Verdict
+from tallystick.domain.tallies import BUCKET_MS
+from tallystick.domain.transfers import Transfer
+from tallystick.services.covering import Cover
+from tallystick.services.examining import Desk
+from tallystick.services.reconciling import Bureau, NotYet, Rhythm, begin, work
+from tallystick.services.tallying import add
+from tests.support.fake_journal import FakeCheckpoints, FakeJournal, FakeRuns, FakeSuspects, Vouched
+from tests.support.fake_tallies import FakeTallies
+from tests.support.fake_webhooks import FakeAlerts, FakeFlows, FakeQueue
+from tests.support.scene import Scene, no_pause
+
+MARGIN_MS = 60_000
+
+
+def never() -> bool:
+    """Have time."""
+    return False
+
+
+@dataclass
+class Reconciled(Scene):
+    """Hold a ledger and all that reconciles it; time passes only when it is told to."""
+
+    vouched: Vouched = field(default_factory=Vouched)
+
+    def __init__(self, *, segments: int = 2, page_size: int = 3) -> None:
+        super().__init__()
+        store = self.store
+        self.vouched = Vouched()
+        self.flows, self.alerts, self.queue = FakeFlows(store), FakeAlerts(store), FakeQueue(store)
+        self.tallies, self.runs, self.suspects = FakeTallies(store), FakeRuns(store), FakeSuspects(store)
+        self.quick, self.exact = FakeJournal(store, self.vouched, "quick"), FakeJournal(store, self.vouched)
+        self.desk = Desk(self.quick, self.exact, FakeCheckpoints(store, self.vouched), no_pause)
+        cover = Cover(self.desk, self.flows, self.tallies, self.suspects, self.alerts, page_size)
+        self.bureau = Bureau(cover, self.runs, self.queue, Rhythm(segments, MARGIN_MS, full_pause_ms=0))
+
+    def tally(self) -> None:
+        """Let the stream add up all transfers."""
+        transfers = [record for record in self.store.records.values() if isinstance(record, Transfer)]
+        add(tallies=self.tallies, pause=no_pause, transfers=transfers)
+
+    def settle(self) -> None:
+        """Let the time pass after which a cut takes in all that was done."""
+        self.tally()
+        self.now_ms += MARGIN_MS + 2 * BUCKET_MS
+
+    def reconcile(self, mode: Mode = Mode.CHANGED) -> Verdict:
+        """Run once, with all that follows from it, and answer the verdict of the last run."""
+        self.settle()
+        assert begin(bureau=self.bureau, mode=mode, reason="test", now_ms=self.now_ms)
+        return self.work_off()
+
+    def work_off(self, is_time_up: Callable[[], bool] = never) -> Verdict:
+        """Work until no message is left."""
+        while self.queue.sent:
+            key = self.queue.sent.pop(0)
+            try:
+                work(bureau=self.bureau, key=key, is_time_up=is_time_up, now_ms=lambda: self.now_ms)
+            except NotYet as later:
+                self.now_ms += later.wait_ms
+                self.queue.sent.append(key)
+        newest = self.runs.newest()
+        assert newest is not None
+        return newest
+
+    @property
+    def told(self) -> list[str]:
+        """Name what people were told about."""
+        return [alert.subject for alert in self.alerts.raised]
+
+    @property
+    def run(self) -> Run:
+        """Give the newest run."""
+        assert self.runs.run is not None
+        return self.runs.run
