@@ -150,6 +150,17 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
         "sqs:SendMessage on GuardFailures.Arn",
     },
+    "tally": ALERTING
+    | {
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:DescribeStream on DataTransfers.StreamArn",
+        "dynamodb:GetRecords on DataTransfers.StreamArn",
+        "dynamodb:GetShardIterator on DataTransfers.StreamArn",
+        "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
+        "dynamodb:PutItem on DataOperations.Arn in a transaction",
+        "dynamodb:UpdateItem on DataOperations.Arn in a transaction",
+        "sqs:SendMessage on TallyFailures.Arn",
+    },
 }
 
 
@@ -228,6 +239,14 @@ def test_who_takes_requests_for_money_out_can_send_none(synthesis: Synthesis) ->
         if "secretsmanager:GetSecretValue on SecretsProviderKeys.Id" in grants(synthesis, role_of(function))
     }
     assert holders == {"deposits", "dead_letters", "webhook_processor", "payout_worker"}
+
+
+def test_who_adds_up_the_ledger_sees_and_writes_nothing_of_it(synthesis: Synthesis) -> None:
+    """All it gets of the ledger is the stream of transfers."""
+    for grant in grants(synthesis, role_of(synthesis.functions()["tally"])):
+        action, _, resource = grant.partition(" on ")
+        if "Stream" not in action and action != "dynamodb:GetRecords" and "GetShardIterator" not in action:
+            assert not resource.startswith((*LEDGER, "DataFlows", "DataAudit", "DataInbox"))
 
 
 def grants(synthesis: Synthesis, role: str) -> Iterator[str]:

@@ -42,6 +42,7 @@ SETTINGS = {
     "health": LEDGER | {FLOWS, INBOX, AUDIT, OPERATIONS, "TALLYSTICK_PROVIDERS"},
     "docs": set[str](),
     "ledger_guard": {"TALLYSTICK_ALERTS_TOPIC_ARN"},
+    "tally": {OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN"},
     "webhook_processor": LEDGER
     | {FLOWS, INBOX, OPERATIONS, "TALLYSTICK_WEBHOOK_RETRIES_S", "TALLYSTICK_ALERTS_TOPIC_ARN"}
     | QUEUEING
@@ -227,7 +228,8 @@ def test_assets_of_a_stage_reach_who_asks_for_them(customized: Synthesis) -> Non
         *("deposits", "dead_letters", "webhook_processor", "withdrawals", "payout_worker"),
     }
     assert {name for name, value in assets.items() if value is None} == {
-        *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep")
+        *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep"),
+        "tally",
     }
 
 

@@ -308,6 +308,29 @@ class OperationItem(Model):
     listed_index = ListedIndex()
 
 
+class TallyItem(Model):
+    """Hold a sum among the operations: a total or bucket of a tallied account, or `units` credited in a window.
+
+    With the key alone it is the marker of a transfer that was added.
+    """
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    operation_key = UnicodeAttribute(hash_key=True)
+    account_id = UnicodeAttribute(null=True)
+    asset = UnicodeAttribute(null=True)
+    scale = IntegerAttribute(null=True)
+    balance = IntegerAttribute(null=True)
+    postings = IntegerAttribute(null=True)
+    units = IntegerAttribute(null=True)
+    expires_at_s = IntegerAttribute(null=True)
+    listed = UnicodeAttribute(null=True)
+    listed_at_ms = IntegerAttribute(null=True)
+
+
 @dataclass(frozen=True, slots=True)
 class TableNames:
     """Name the deployed tables; a function that is not granted one has no name for it."""
@@ -332,7 +355,7 @@ MODELS: Final[dict[str, type[Model]]] = {
 }
 TABLES: Final = tuple(MODELS)
 
-FURTHER_MODELS: Final[dict[str, tuple[type[Model], ...]]] = {}
+FURTHER_MODELS: Final[dict[str, tuple[type[Model], ...]]] = {"operations": (TallyItem,)}
 """Other kinds of items that share a table."""
 
 
@@ -345,13 +368,14 @@ def bind(names: TableNames, connection: Connection) -> None:
         table_name = getattr(names, name)
         if table_name:
             for model in (first, *FURTHER_MODELS.get(name, ())):
-                _bind_one(model, table_name, connection)
+                _bind_one(model, table_name, connection, is_first=model is first)
 
 
-def _bind_one(model: type[Model], table_name: str, connection: Connection) -> None:
+def _bind_one(model: type[Model], table_name: str, connection: Connection, *, is_first: bool) -> None:
     model.Meta.table_name = table_name
     model.Meta.region = connection.region
     model._connection = None  # noqa: SLF001 (PynamoDB has no public way to share a connection)
     table = model._get_connection()  # noqa: SLF001
-    connection.add_meta_table(table.get_meta_table())
+    if is_first:  # it knows the indexes, and a connection is told of a table once
+        connection.add_meta_table(table.get_meta_table())
     table.connection = connection

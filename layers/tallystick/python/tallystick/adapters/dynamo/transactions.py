@@ -7,7 +7,7 @@ from pynamodb.transactions import TransactWrite
 
 from tallystick.adapters.dynamo.connection import response_code, troubles
 
-_CONFLICTS: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+CONFLICTS: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _REFUSED: Final = "ConditionalCheckFailed"
 
 
@@ -36,7 +36,7 @@ def send(transaction: TransactWrite) -> None:
             reasons = [reason for reason in error.cancellation_reasons if reason]
             if code == "TransactionInProgressException":
                 raise Cancelled([]) from error
-            if code != "TransactionCanceledException" or {reason.code for reason in reasons} - {_REFUSED} - _CONFLICTS:
+            if code != "TransactionCanceledException" or {reason.code for reason in reasons} - {_REFUSED} - CONFLICTS:
                 raise
             raise Cancelled(reasons) from error
 
