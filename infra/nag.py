@@ -12,6 +12,7 @@ from infra.routes import API_FUNCTIONS, ROUTES
 from infra.stage import Stage
 
 GUARD = "Guard/LedgerGuard"
+TALLY = "Tally/Tally"
 CONSUMERS = ("Webhooks/WebhookProcessor", "Payouts/PayoutWorker", "Reconciliation/Reconciler")
 SCHEDULED = (
     "Webhooks/WebhookSweep",
@@ -22,7 +23,7 @@ SCHEDULED = (
 # Each with the reason why it has no queue for failed asynchronous invocations.
 FUNCTIONS = {
     **{f"Functions/{construct_id_of(name)}": "API Gateway waits for this one's answer." for name in API_FUNCTIONS},
-    GUARD: "this stream consumer has a failure queue instead.",
+    **dict.fromkeys((GUARD, TALLY), "this stream consumer has a failure queue instead."),
     **dict.fromkeys(CONSUMERS, "this one takes messages from a queue, which has one."),
     **dict.fromkeys(SCHEDULED, "this one is invoked again a minute later, and makes up for it."),
 }
@@ -65,7 +66,7 @@ def _of_every_stage() -> Iterator[tuple[Finding, str]]:
     yield from _of_public_routes()
     for path, no_queue in FUNCTIONS.items():
         yield from _of_function(path, no_queue)
-    yield from _of_guard()
+    yield from _of_streams()
     yield from _of_secrets()
     yield from _of_background()
 
@@ -117,17 +118,19 @@ def _of_function(path: str, no_queue: str) -> Iterator[tuple[Finding, str]]:
     )
 
 
-def _of_guard() -> Iterator[tuple[Finding, str]]:
-    for table in ("DataEntries4C856FF0", "DataTransfersC5E8E92F", "DataAuditE4D9F575"):
+def _of_streams() -> Iterator[tuple[Finding, str]]:
+    entries, transfers, audit = "DataEntries4C856FF0", "DataTransfersC5E8E92F", "DataAuditE4D9F575"
+    for reader, table in ((GUARD, entries), (GUARD, transfers), (GUARD, audit), (TALLY, transfers)):
         yield (
-            Finding(f"{GUARD}/Role/DefaultPolicy/Resource", f"AwsSolutions-IAM5[Resource::<{table}.Arn>/stream/*]"),
+            Finding(f"{reader}/Role/DefaultPolicy/Resource", f"AwsSolutions-IAM5[Resource::<{table}.Arn>/stream/*]"),
             "ListStreams is asked of a table, whose streams have no other common name.",
         )
     for rule in ("AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy"):
-        yield (
-            Finding("Guard/Failures/Resource", rule),
-            "It is itself where failures end: nothing consumes it, and an alarm watches it.",
-        )
+        for reader in ("Guard", "Tally"):
+            yield (
+                Finding(f"{reader}/Failures/Resource", rule),
+                "It is itself where failures end: nothing consumes it, and an alarm watches it.",
+            )
 
 
 def _of_secrets() -> Iterator[tuple[Finding, str]]:

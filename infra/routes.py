@@ -70,6 +70,7 @@ FALLBACK_FUNCTION = "docs"
 
 API_FUNCTIONS: tuple[str, ...] = tuple(dict.fromkeys(route.function for route in ROUTES))
 STREAM_FUNCTION = "ledger_guard"
+TALLY_FUNCTION = "tally"
 QUEUE_FUNCTIONS = ("webhook_processor", "payout_worker", "reconciler")
 SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller", "withdrawal_sweep", "reconciliation_planner")
-FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, *QUEUE_FUNCTIONS, *SCHEDULED_FUNCTIONS)
+FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, TALLY_FUNCTION, *QUEUE_FUNCTIONS, *SCHEDULED_FUNCTIONS)

@@ -40,6 +40,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "health": (*_TABLES, "providers"),
     "docs": ("assets",),
     "ledger_guard": ("alerts_topic_arn",),
+    "tally": ("operations_table", "alerts_topic_arn"),
     "webhook_processor": (
         *(*_POSTING, "flows_table", "inbox_table", "operations_table", *_GATEWAYS),
         *(*_QUEUEING, "webhook_retries_s", "alerts_topic_arn"),

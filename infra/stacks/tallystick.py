@@ -18,6 +18,7 @@ from infra.constructs.payouts import Payouts
 from infra.constructs.queue import WorkQueue
 from infra.constructs.reconciliation import RECONCILER_VISIBILITY_S, Reconciliation
 from infra.constructs.secrets import Secrets
+from infra.constructs.tally import Tally
 from infra.constructs.webhooks import Webhooks
 from infra.stage import Stage
 
@@ -87,6 +88,7 @@ class TallystickStack(Stack):
             secrets=secrets,
         )
         LedgerGuard(self, "Guard", platform=platform, data=data)
+        Tally(self, "Tally", platform=platform, data=data)
         Webhooks(self, "Webhooks", platform=platform, data=data, queue=webhook_queue, secrets=secrets)
         Payouts(self, "Payouts", platform=platform, data=data, queue=payout_queue, secrets=secrets)
         Reconciliation(self, "Reconciliation", platform=platform, data=data, queue=reconciliation_queue)

@@ -24,6 +24,26 @@ def test_the_guard_sees_every_change_of_history(synthesis: Synthesis) -> None:
         assert render(mapping["DestinationConfig"]["OnFailure"]["Destination"]) == "GuardFailures.Arn"
 
 
+def test_new_transfers_are_tallied_and_nothing_else(synthesis: Synthesis) -> None:
+    """Tombstones and markers move nothing; a batch that fails comes back whole, and ends in the failure queue."""
+    mappings = synthesis.properties("AWS::Lambda::EventSourceMapping")
+    (mapping,) = [mapping for name, mapping in mappings.items() if "Tally" in name]
+
+    (pattern,) = mapping["FilterCriteria"]["Filters"]
+    assert json.loads(pattern["Pattern"]) == {
+        "eventName": ["INSERT"],
+        "dynamodb": {"NewImage": {"item": {"S": ["transfer"]}}},
+    }
+    assert render(mapping["EventSourceArn"]) == "DataTransfers.StreamArn"
+    assert render(mapping["FunctionName"]) == "TallyFunction.Arn"
+    assert mapping["StartingPosition"] == "TRIM_HORIZON"
+    assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping["BisectBatchOnFunctionError"] is True
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == (100, 5)
+    assert mapping["MaximumRetryAttempts"] == 20
+    assert render(mapping["DestinationConfig"]["OnFailure"]["Destination"]) == "TallyFailures.Arn"
+
+
 def test_queues_are_encrypted_in_rest_and_in_transit(synthesis: Synthesis) -> None:
     """Their messages name accounts and events."""
     queues = synthesis.properties("AWS::SQS::Queue")
@@ -40,6 +60,7 @@ def test_queues_are_encrypted_in_rest_and_in_transit(synthesis: Synthesis) -> No
             "GuardFailures",
             "PayoutQueueDeadLetters",
             "PayoutQueueEvents",
+            "TallyFailures",
             "WebhookQueueDeadLetters",
             "WebhookQueueEvents",
         }
@@ -62,6 +83,7 @@ def test_every_crash_server_error_and_lost_record_raises_an_alarm(synthesis: Syn
             ("5xx", "ApiHttp"),
             ("ApproximateNumberOfMessagesVisible", "GuardFailures.QueueName"),
             ("ApproximateNumberOfMessagesVisible", "PayoutQueueDeadLetters.QueueName"),
+            ("ApproximateNumberOfMessagesVisible", "TallyFailures.QueueName"),
             ("ApproximateNumberOfMessagesVisible", "WebhookQueueDeadLetters.QueueName"),
             ("FailedInvocations", "PayoutsSweep"),
             ("FailedInvocations", "WebhooksPoll"),

@@ -32,6 +32,8 @@ def test_outputs_name_what_a_client_and_an_operator_need(synthesis: Synthesis) -
         "WebhookDeadLetterQueueUrl": "WebhookQueueDeadLetters",
         "PayoutQueueUrl": "PayoutQueueEvents",
         "PayoutDeadLetterQueueUrl": "PayoutQueueDeadLetters",
+        "ReconciliationQueueUrl": "ReconciliationQueueEvents",
+        "ReconciliationDeadLetterQueueUrl": "ReconciliationQueueDeadLetters",
         "WebhookKeysSecret": "SecretsWebhookKeys.Id",
         "ProviderKeysSecret": "SecretsProviderKeys.Id",
         "AlertsTopicArn": "AlertsTopic",

@@ -8,10 +8,11 @@ import pytest
 from tests.infra.connected import connected
 from tests.infra.synthesis import Synthesis, render, stage_of, synthesize
 
+RATES = {"ReconciliationPlan": "rate(15 minutes)"}
 STAGES = ("local", "staging", "production")
 
 
-@pytest.mark.parametrize("name", ["WebhookQueue", "PayoutQueue"])
+@pytest.mark.parametrize("name", ["WebhookQueue", "PayoutQueue", "ReconciliationQueue"])
 def test_a_message_that_is_received_in_vain_ends_in_the_dead_letter_queue(synthesis: Synthesis, name: str) -> None:
     """Deliveries that come too early count, too: who works on it gives up long before."""
     queue = synthesis.properties("AWS::SQS::Queue")[f"{name}Events"]
@@ -33,6 +34,16 @@ def test_a_message_stays_hidden_while_it_is_processed(synthesis_of: Callable[[st
         assert hidden_s == expected_s
         assert hidden_s >= timeout_s * (1 if stage == "local" else 6)
         assert timeout_s == (20 if stage == "local" else 60)
+
+
+def test_a_segment_comes_back_soon_after_its_worker_was_killed(synthesis: Synthesis) -> None:
+    """A message is a batch of its own, so it waits for no others, and never longer than its worker may run."""
+    hidden_s = synthesis.properties("AWS::SQS::Queue")["ReconciliationQueueEvents"]["VisibilityTimeout"]
+
+    assert synthesis.functions()["reconciler"]["Timeout"] < hidden_s < 200
+    mapping = synthesis.properties("AWS::Lambda::EventSourceMapping")["ReconciliationEvents"]
+    assert (mapping["BatchSize"], mapping["FunctionResponseTypes"]) == (1, ["ReportBatchItemFailures"])
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] in {4, 16}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +76,7 @@ def test_a_stage_may_bound_how_many_consumers_run(tmp_path_factory: pytest.TempP
     assert mappings["PayoutsEvents"]["ScalingConfig"] == {"MaximumConcurrency": 2}
 
 
-def test_the_clock_calls_every_minute_and_makes_up_for_nothing(synthesis: Synthesis) -> None:
+def test_the_clock_calls_and_makes_up_for_nothing(synthesis: Synthesis) -> None:
     """What one call did not do, the next one does: repeats would only pile up."""
     rules = synthesis.properties("AWS::Events::Rule")
 
@@ -73,12 +84,13 @@ def test_the_clock_calls_every_minute_and_makes_up_for_nothing(synthesis: Synthe
     for name, rule in rules.items():
         (target,) = rule["Targets"]
         called[name] = render(target["Arn"])
-        assert rule["ScheduleExpression"] == "rate(1 minute)"
+        assert rule["ScheduleExpression"] == RATES.get(name, "rate(1 minute)")
         assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 2}
     assert called == {
         "WebhooksSweep": "WebhooksWebhookSweepFunction.Arn",
         "WebhooksPoll": "WebhooksStellarPollerFunction.Arn",
         "PayoutsSweep": "PayoutsWithdrawalSweepFunction.Arn",
+        "ReconciliationPlan": "ReconciliationReconciliationPlannerFunction.Arn",
     }
     for config in synthesis.properties("AWS::Lambda::EventInvokeConfig").values():
         assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
@@ -95,6 +107,7 @@ def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis
 
     assert sorted((render(one["SourceArn"]), render(one["FunctionName"])) for one in permissions) == [
         ("PayoutsSweep.Arn", "PayoutsWithdrawalSweepFunction.Arn"),
+        ("ReconciliationPlan.Arn", "ReconciliationReconciliationPlannerFunction.Arn"),
         ("WebhooksPoll.Arn", "WebhooksStellarPollerFunction.Arn"),
         ("WebhooksSweep.Arn", "WebhooksWebhookSweepFunction.Arn"),
     ]

@@ -8,6 +8,11 @@ import pytest
 from infra.routes import FUNCTIONS
 from tests.infra.synthesis import Synthesis, readable, render
 
+MARKS_ONLY = {
+    "ForAllValues:StringEquals": {
+        "dynamodb:Attributes": ["account_id", "checked", "checked_in", "needs_reconciliation"]
+    }
+}
 IN_TRANSACTION = {"ForAnyValue:StringEquals": {"dynamodb:EnclosingOperation": "TransactWriteItems"}}
 APPEND_ONLY = ("DataEntries", "DataTransfers", "DataAudit")
 LEDGER = ("DataAccounts", "DataEntries", "DataTransfers")
@@ -116,6 +121,48 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:UpdateItem on DataFlows.Arn",
         "sqs:SendMessage on PayoutQueueEvents.Arn",
     },
+    "integrity": {
+        "dynamodb:BatchGetItem on DataAccounts.Arn",
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:GetItem on DataAccounts.Arn",
+        "dynamodb:GetItem on DataOperations.Arn",
+        "dynamodb:PutItem on DataAudit.Arn in a transaction",
+        "dynamodb:PutItem on DataOperations.Arn in a transaction",
+        "dynamodb:Query on DataAudit.Arn",
+        "dynamodb:Query on DataOperations.Arn/index/listed-index",
+        "sqs:SendMessage on ReconciliationQueueEvents.Arn",
+    },
+    "reconciliation_planner": {
+        "dynamodb:GetItem on DataOperations.Arn",
+        "dynamodb:PutItem on DataOperations.Arn",
+        "dynamodb:Query on DataAudit.Arn",
+        "sqs:SendMessage on ReconciliationQueueEvents.Arn",
+    },
+    "reconciler": ALERTING
+    | {
+        "dynamodb:BatchGetItem on DataFlows.Arn",
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:BatchGetItem on DataTransfers.Arn",
+        "dynamodb:DeleteItem on DataOperations.Arn",
+        "dynamodb:GetItem on DataAccounts.Arn",
+        "dynamodb:GetItem on DataFlows.Arn",
+        "dynamodb:GetItem on DataOperations.Arn",
+        "dynamodb:PutItem on DataAudit.Arn in a transaction",
+        "dynamodb:PutItem on DataOperations.Arn",
+        "dynamodb:Query on DataAudit.Arn",
+        "dynamodb:Query on DataEntries.Arn",
+        "dynamodb:Query on DataFlows.Arn/index/owner-index",
+        "dynamodb:Query on DataOperations.Arn/index/listed-index",
+        "dynamodb:Scan on DataAccounts.Arn",
+        "dynamodb:Scan on DataTransfers.Arn",
+        "dynamodb:UpdateItem on DataAccounts.Arn of its marks",
+        "dynamodb:UpdateItem on DataOperations.Arn",
+        "sqs:ChangeMessageVisibility on ReconciliationQueueEvents.Arn",
+        "sqs:DeleteMessage on ReconciliationQueueEvents.Arn",
+        "sqs:GetQueueAttributes on ReconciliationQueueEvents.Arn",
+        "sqs:ReceiveMessage on ReconciliationQueueEvents.Arn",
+        "sqs:SendMessage on ReconciliationQueueEvents.Arn",
+    },
     "stellar_poller": {
         "dynamodb:GetItem on DataInbox.Arn",
         "dynamodb:GetItem on DataOperations.Arn",
@@ -149,6 +196,17 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:ListStreams on DataEntries.Arn/stream/*",
         "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
         "sqs:SendMessage on GuardFailures.Arn",
+    },
+    "tally": ALERTING
+    | {
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:DescribeStream on DataTransfers.StreamArn",
+        "dynamodb:GetRecords on DataTransfers.StreamArn",
+        "dynamodb:GetShardIterator on DataTransfers.StreamArn",
+        "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
+        "dynamodb:PutItem on DataOperations.Arn in a transaction",
+        "dynamodb:UpdateItem on DataOperations.Arn in a transaction",
+        "sqs:SendMessage on TallyFailures.Arn",
     },
 }
 
@@ -184,7 +242,7 @@ def test_history_can_only_be_appended_to(synthesis: Synthesis) -> None:
     """No role at all updates, deletes, batch-writes or runs PartiQL on an append-only table."""
     harmless = {"dynamodb:GetItem", "dynamodb:Query", "dynamodb:PutItem", "xray:PutTelemetryRecords"}
     harmless |= {"xray:PutTraceSegments", "dynamodb:DescribeStream", "dynamodb:GetRecords"}
-    harmless |= {"dynamodb:GetShardIterator", "dynamodb:ListStreams"}
+    harmless |= {"dynamodb:GetShardIterator", "dynamodb:ListStreams", "dynamodb:BatchGetItem", "dynamodb:Scan"}
     for role in synthesis.resources("AWS::IAM::Role"):
         for grant in grants(synthesis, role):
             action, _, resource = grant.partition(" on ")
@@ -210,6 +268,7 @@ def test_only_those_who_post_write_the_ledger(synthesis: Synthesis) -> None:
         ("wallets", "dynamodb:UpdateItem on DataAccounts.Arn"),
         ("webhook_processor", "dynamodb:PutItem on DataAccounts.Arn"),
         ("withdrawals", "dynamodb:PutItem on DataAccounts.Arn"),
+        ("reconciler", "dynamodb:UpdateItem on DataAccounts.Arn of its marks"),
     }
 
 
@@ -230,6 +289,14 @@ def test_who_takes_requests_for_money_out_can_send_none(synthesis: Synthesis) ->
     assert holders == {"deposits", "dead_letters", "webhook_processor", "payout_worker"}
 
 
+def test_who_adds_up_the_ledger_sees_and_writes_nothing_of_it(synthesis: Synthesis) -> None:
+    """All it gets of the ledger is the stream of transfers."""
+    for grant in grants(synthesis, role_of(synthesis.functions()["tally"])):
+        action, _, resource = grant.partition(" on ")
+        if "Stream" not in action and action != "dynamodb:GetRecords" and "GetShardIterator" not in action:
+            assert not resource.startswith((*LEDGER, "DataFlows", "DataAudit", "DataInbox"))
+
+
 def grants(synthesis: Synthesis, role: str) -> Iterator[str]:
     """Write out what a role is granted, one action on one resource a line."""
     for policy in synthesis.properties("AWS::IAM::Policy").values():
@@ -247,6 +314,8 @@ def condition_of(statement: dict[str, Any]) -> str:
     condition = statement.get("Condition")
     if condition is None:
         return ""
+    if condition == MARKS_ONLY:
+        return " of its marks"
     return " in a transaction" if condition == IN_TRANSACTION else f" when {condition}"
 
 

@@ -26,6 +26,8 @@ LEDGER = {ACCOUNTS, ENTRIES, TRANSFERS}
 POSTING = LEDGER | {"TALLYSTICK_SERVICE_LIMITS"}
 QUEUEING = {"TALLYSTICK_WEBHOOK_QUEUE_URL", "TALLYSTICK_WEBHOOK_GRACE_S"}
 GATEWAYS = {"TALLYSTICK_PROVIDERS", "TALLYSTICK_PUBLIC_URL", "TALLYSTICK_PROVIDER_KEYS_SECRET"}
+RECONCILING = LEDGER | {FLOWS, AUDIT, OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN"}
+RECONCILING |= {"TALLYSTICK_RECONCILIATION", "TALLYSTICK_RECONCILIATION_QUEUE_URL"}
 SETTINGS = {
     "wallets": {ACCOUNTS},
     "credit": POSTING,
@@ -42,6 +44,7 @@ SETTINGS = {
     "health": LEDGER | {FLOWS, INBOX, AUDIT, OPERATIONS, "TALLYSTICK_PROVIDERS"},
     "docs": set[str](),
     "ledger_guard": {"TALLYSTICK_ALERTS_TOPIC_ARN"},
+    "tally": {OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN"},
     "webhook_processor": LEDGER
     | {FLOWS, INBOX, OPERATIONS, "TALLYSTICK_WEBHOOK_RETRIES_S", "TALLYSTICK_ALERTS_TOPIC_ARN"}
     | QUEUEING
@@ -51,6 +54,9 @@ SETTINGS = {
     | {FLOWS, OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN", "TALLYSTICK_WITHDRAWALS", "TALLYSTICK_PAYOUT_CHECKS_S"}
     | GATEWAYS,
     "withdrawal_sweep": {FLOWS, "TALLYSTICK_PAYOUT_QUEUE_URL"},
+    "integrity": RECONCILING,
+    "reconciliation_planner": RECONCILING,
+    "reconciler": RECONCILING,
     "stellar_poller": {INBOX, OPERATIONS, "TALLYSTICK_PROVIDERS"} | QUEUEING,
 }
 PROVIDERS = {"stripe", "paystack", "moonpay", "ramp", "truelayer", "stellar"}
@@ -100,7 +106,8 @@ def test_functions_take_both_layers_and_finish_before_the_api_gives_up(synthesis
     for name, function in synthesis.functions().items():
         layers = [readable(layer["Ref"]) for layer in function["Layers"]]
         assert layers == ["LayersDependencies", "LayersTallystick"]
-        assert 0 < function["Timeout"] < (30 if name in API_FUNCTIONS else 61)
+        longest_s = 30 if name in API_FUNCTIONS else 120 if name == "reconciler" else 60
+        assert 0 < function["Timeout"] <= longest_s
         assert "ReservedConcurrentExecutions" not in function
 
 
@@ -224,10 +231,11 @@ def test_assets_of_a_stage_reach_who_asks_for_them(customized: Synthesis) -> Non
     own = '{"GLD":{"scale":3,"kind":"metal"}}'
     assert {name for name, value in assets.items() if value == own} == {
         *("wallets", "credit", "debit", "transfers", "statements", "docs"),
-        *("deposits", "dead_letters", "webhook_processor", "withdrawals", "payout_worker"),
+        *("deposits", "dead_letters", "webhook_processor", "withdrawals", "payout_worker", "integrity"),
     }
     assert {name for name, value in assets.items() if value is None} == {
-        *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep")
+        *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep"),
+        *("tally", "reconciler", "reconciliation_planner"),
     }
 
 

@@ -25,7 +25,8 @@ class FakeTallies:
     def write(self, sheet: Sheet) -> None:
         """Mark and add, or nothing."""
         with call(self.backing, "tallies.write"):
-            added = {(name, None): total for name, total in sheet.totals.items()} | dict(sheet.buckets.items())
+            added: dict[tuple[str, int | None], Total] = {(name, None): total for name, total in sheet.totals.items()}
+            added |= {(name, bucket): total for (name, bucket), total in sheet.buckets.items()}
             items = len(sheet.transfer_keys) + len(added) + len(sheet.credits)
             if self.markers & set(sheet.transfer_keys) or items > MAX_ITEMS:
                 raise TallyRefused

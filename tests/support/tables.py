@@ -23,6 +23,7 @@ from tallystick.adapters.dynamo.inbox import DynamoInbox
 from tallystick.adapters.dynamo.quotas import DynamoQuotas
 from tallystick.adapters.dynamo.statements import DynamoStatements
 from tallystick.adapters.dynamo.tables import MODELS, AuditItem, TableNames, bind
+from tallystick.adapters.dynamo.tallies import DynamoTallies
 from tallystick.adapters.dynamo.wallets import DynamoWallets
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.times import from_rfc3339
@@ -31,8 +32,10 @@ from tallystick.services.ports.flows import Quotas, Withdrawals
 from tallystick.services.ports.inbox import Cursors, Inbox
 from tallystick.services.ports.ledger import Book
 from tallystick.services.ports.statements import Statements
+from tallystick.services.ports.tallies import Tallies
 from tallystick.services.ports.wallets import Wallets
 from tests.support.fake_store import FakeStore
+from tests.support.fake_tallies import FakeTallies
 from tests.support.fake_webhooks import FakeCursors, FakeFlows, FakeInbox
 from tests.support.leaving import FakeBreakers
 
@@ -57,6 +60,7 @@ class Ports:
     cursors: Cursors
     quotas: Quotas
     breakers: Breakers
+    tallies: Tallies
     audited: Callable[[], list[AuditRecord]]
 
     @classmethod
@@ -72,6 +76,7 @@ class Ports:
             cursors=FakeCursors(store),
             quotas=flows,
             breakers=FakeBreakers(store),
+            tallies=FakeTallies(store),
             audited=lambda: [*store.audited, *inbox.audited],
         )
 
@@ -103,6 +108,7 @@ class Tables:
             cursors=DynamoCursors(),
             quotas=DynamoQuotas(),
             breakers=DynamoBreakers(),
+            tallies=DynamoTallies(self.connection),
             audited=_audited,
         )
 

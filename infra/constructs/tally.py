@@ -1,0 +1,41 @@
+"""Keep the totals of tallied accounts: nothing that moves money waits for them."""
+
+from aws_cdk import Duration
+from constructs import Construct
+
+from infra.constructs.data import Data
+from infra.constructs.function import Platform, PythonFunction
+from infra.constructs.rights import IN_TRANSACTION, allow_alerting
+from infra.constructs.streams import Reading, failure_queue, read_stream
+from infra.routes import TALLY_FUNCTION
+
+NEW_TRANSFERS = {"eventName": ["INSERT"], "dynamodb": {"NewImage": {"item": {"S": ["transfer"]}}}}
+# All transfers of a batch write each total once, so a fuller batch costs less; a cut is a multiple of ten seconds.
+WINDOW_S = 5
+# What is given up is only late: the rebuild finds what has no marker, and an alarm asks for it.
+MAX_RETRIES = 20
+# A batch with poison in it is halved again and again.
+TIMEOUT = Duration.seconds(60)
+
+
+class Tally(Construct):
+    """Add what the stream of transfers reports to the totals."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, platform: Platform, data: Data) -> None:
+        super().__init__(scope, construct_id)
+        tally = PythonFunction(
+            self, TALLY_FUNCTION, platform=platform, description="add up tallied accounts", timeout=TIMEOUT
+        )
+        operations = [data.operations.table_arn]
+        tally.allow("dynamodb:BatchGetItem", on=operations)
+        tally.allow("dynamodb:PutItem", "dynamodb:UpdateItem", on=operations, when=IN_TRANSACTION)
+        allow_alerting(tally, platform.alerts)
+        failures = failure_queue(
+            self,
+            tally,
+            "Untallied",
+            alerts=platform.alerts,
+            description="Transfers were not tallied: `tallystick tally --fix` adds them.",
+        )
+        reading = Reading(NEW_TRANSFERS, MAX_RETRIES, WINDOW_S, answers_for_each=True)
+        read_stream(self, "Transfers", tally, data.transfers, reading=reading, failures=failures)
