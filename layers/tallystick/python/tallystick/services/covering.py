@@ -79,7 +79,8 @@ class _Accounts:
     def take(self, head: Head) -> None:
         """Take one account in."""
         self._counts["accounts"] += 1
-        self._at_cut[head.asset] += self._units_at_cut(head)
+        if head.fault is None:
+            self._at_cut[head.asset] += self._units_at_cut(head)
         is_unchanged = head.is_unchanged and self._run.mode is Mode.CHANGED
         if is_unchanged and head.checked_in != self._run.run_id:
             self._before += int(head.mark, 16)
@@ -112,7 +113,7 @@ class _Accounts:
         return examined.findings if examined.is_clear else None
 
     def _units_at_cut(self, head: Head) -> int:
-        if head.fault is not None or head.head_time_ms < self._run.cut_ms:
+        if head.head_time_ms < self._run.cut_ms:
             return head.balance
         newest = self._cover.desk.quick.newest(head.account_id, self._run.cut_ms)
         return newest.entry.balance_after if newest and newest.entry else 0
