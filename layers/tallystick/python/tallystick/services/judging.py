@@ -60,8 +60,7 @@ def _clear(cover: Cover, verdict: Verdict) -> None:
     """Suspect no longer what was examined and is sound, unless a transfer lacks an entry of it."""
     lacking: set[str] = set()
     for transfer_id, account_ids in cover.suspects.listed(MAX_SUSPECTS).items():
-        record = cover.desk.exact.records([transfer_id]).get(transfer_id)
-        if transfer_findings(cover.desk, transfer_id.removeprefix(TRANSFER_PREFIX), record):
+        if _is_wrong(cover, transfer_id):
             lacking |= set(account_ids)
             continue
         cover.alerts.end_alert(BALANCE_MISMATCH, transfer_id)
@@ -69,6 +68,13 @@ def _clear(cover: Cover, verdict: Verdict) -> None:
     for account_id in sorted(set(verdict.sums.recovered) - lacking):
         cover.alerts.end_alert(BALANCE_MISMATCH, account_id)
         cover.desk.checkpoints.suspect(account_id, suspected=False)
+
+
+def _is_wrong(cover: Cover, transfer_id: str) -> bool:
+    """Look at a transfer again; of one that is gone nothing is wrong, and if it has entries, their accounts tell."""
+    found = cover.desk.exact.records([transfer_id])
+    transfer_key = transfer_id.removeprefix(TRANSFER_PREFIX)
+    return transfer_id in found and bool(transfer_findings(cover.desk, transfer_key, found[transfer_id]))
 
 
 def _booked(cover: Cover, run: Run, now_ms: int) -> dict[str, int] | None:
