@@ -143,7 +143,7 @@ def _verdict(bureau: Bureau, run: Run, sums: Sums, now_ms: int) -> Verdict:
     if (verdict.differences or verdict.suspicion) and run.looked < MAX_LOOKS:
         bureau.runs.save(replace(run, looked=run.looked + 1, version=run.version + 1))
         raise NotYet(bureau.rhythm.look_again_ms)
-    tell(cover=bureau.cover, verdict=verdict)
+    tell(cover=bureau.cover, verdict=verdict, full=bureau.runs.newest(Mode.FULL))
     ended = replace(verdict, run=replace(run, ended_at_ms=now_ms))
     bureau.runs.conclude(ended)
     return ended
