@@ -1,5 +1,6 @@
 """Name every function, and every HTTP route that one answers: plain data, importable without the CDK."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -68,5 +69,8 @@ FALLBACK_FUNCTION = "docs"
 API_FUNCTIONS: tuple[str, ...] = tuple(dict.fromkeys(route.function for route in ROUTES))
 STREAM_FUNCTION = "ledger_guard"
 QUEUE_FUNCTIONS = ("webhook_processor", "payout_worker")
-SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller", "withdrawal_sweep")
+WATCHDOG = "watchdog"
+# How often the clock calls each function, in seconds; the watchdog notices when one does not finish.
+JOBS: Mapping[str, int] = {"webhook_sweep": 60, "stellar_poller": 60, "withdrawal_sweep": 60, WATCHDOG: 60}
+SCHEDULED_FUNCTIONS = tuple(JOBS)
 FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, *QUEUE_FUNCTIONS, *SCHEDULED_FUNCTIONS)

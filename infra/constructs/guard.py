@@ -31,7 +31,7 @@ class LedgerGuard(Construct):
             platform=platform,
             description="alert when history changes",
         )
-        allow_alerting(self._guard, alerts)
+        allow_alerting(self._guard, alerts, data)
         self._failures = self._failure_queue(alerts)
         self._watch("Entries", data.entries)
         self._watch("Transfers", data.transfers)
@@ -51,6 +51,7 @@ class LedgerGuard(Construct):
             "Unguarded",
             metric=queue.metric_approximate_number_of_messages_visible(period=ALARM_PERIOD),
             description="The ledger guard gave up on stream records: a change of history may have gone unseen.",
+            priority="P0",
         )
         return queue
 

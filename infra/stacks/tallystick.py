@@ -17,6 +17,7 @@ from infra.constructs.layers import Layers
 from infra.constructs.payouts import Payouts
 from infra.constructs.queue import WorkQueue
 from infra.constructs.secrets import Secrets
+from infra.constructs.watchdog import Watchdog
 from infra.constructs.webhooks import Webhooks
 from infra.stage import Stage
 
@@ -79,6 +80,7 @@ class TallystickStack(Stack):
         LedgerGuard(self, "Guard", platform=platform, data=data)
         Webhooks(self, "Webhooks", platform=platform, data=data, queue=webhook_queue, secrets=secrets)
         Payouts(self, "Payouts", platform=platform, data=data, queue=payout_queue, secrets=secrets)
+        Watchdog(self, "Watchdog", platform=platform, data=data)
         api = Api(self, "Api", stage=stage, functions=functions, identity=identity, alerts=alerts)
         self._publish(
             ApiUrl=api.http_api.api_endpoint,
@@ -86,7 +88,7 @@ class TallystickStack(Stack):
             PublicUrl=stage.public_url or api.http_api.api_endpoint,
             UserPoolId=identity.user_pool.user_pool_id,
             UserPoolClientId=identity.client.user_pool_client_id,
-            AlertsTopicArn=alerts.topic.topic_arn,
+            **{f"AlertsTopic{priority}Arn": topic.topic_arn for priority, topic in alerts.topics.items()},
             WebhookQueueUrl=webhook_queue.events.queue_url,
             WebhookDeadLetterQueueUrl=webhook_queue.dead_letters.queue_url,
             PayoutQueueUrl=payout_queue.events.queue_url,
