@@ -14,7 +14,7 @@ from infra.stage import Stage
 GUARD = "Guard/LedgerGuard"
 TALLY = "Tally/Tally"
 CONSUMERS = ("Webhooks/WebhookProcessor", "Payouts/PayoutWorker")
-SCHEDULED = ("Webhooks/WebhookSweep", "Webhooks/StellarPoller", "Payouts/WithdrawalSweep")
+SCHEDULED = ("Webhooks/WebhookSweep", "Webhooks/StellarPoller", "Payouts/WithdrawalSweep", "Tally/SpikeSweep")
 # Each with the reason why it has no queue for failed asynchronous invocations.
 FUNCTIONS = {
     **{f"Functions/{construct_id_of(name)}": "API Gateway waits for this one's answer." for name in API_FUNCTIONS},
@@ -152,7 +152,7 @@ def _of_background() -> Iterator[tuple[Finding, str]]:
             Finding(f"{function}/Function/EventInvokeConfig/Resource", "Serverless-LambdaAsyncFailureDestination"),
             "The next minute's invocation does what this one did not; the function's alarm tells of it.",
         )
-    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep"):
+    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep", "Tally/Sweep"):
         yield (
             Finding(f"{rule}/Resource", "Serverless-EventBusDLQ"),
             "The next minute's event says all that this one did; an alarm tells of it.",

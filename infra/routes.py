@@ -69,5 +69,5 @@ API_FUNCTIONS: tuple[str, ...] = tuple(dict.fromkeys(route.function for route in
 STREAM_FUNCTION = "ledger_guard"
 TALLY_FUNCTION = "tally"
 QUEUE_FUNCTIONS = ("webhook_processor", "payout_worker")
-SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller", "withdrawal_sweep")
+SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller", "withdrawal_sweep", "spike_sweep")
 FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, TALLY_FUNCTION, *QUEUE_FUNCTIONS, *SCHEDULED_FUNCTIONS)

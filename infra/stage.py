@@ -64,6 +64,15 @@ class WithdrawalSettings(BaseModel, extra="forbid", frozen=True, strict=True):
     fee_percent: Annotated[str, Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,6})?$")] = "0"
 
 
+class SpikeSettings(BaseModel, extra="forbid", frozen=True, strict=True):
+    """Say when credits of an asset are unusual; what each field means stands in docs/tallied-accounts.md."""
+
+    floor: DecimalText
+    owner_floor: DecimalText
+    factor: Annotated[int, Field(ge=2, le=1000)] = 5
+    window_s: Annotated[int, Field(ge=60, le=3600)] = 300
+
+
 class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     """Hold what differs between one stage and another; what protects data follows from the name alone."""
 
@@ -87,6 +96,7 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     payout_checks_s: Annotated[list[Seconds], Field(min_length=1)] = [60, 120, 300, 900, 1800, 3600]
     payout_visibility_s: Delay = SAFE_VISIBILITY_S
     payout_concurrency: Concurrency | None = None
+    credit_spikes: dict[AssetCode, SpikeSettings] = {}
 
     @field_validator("public_url")
     @classmethod

@@ -36,7 +36,8 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "health": (*_TABLES, "providers"),
     "docs": ("assets",),
     "ledger_guard": ("alerts_topic_arn",),
-    "tally": ("operations_table", "alerts_topic_arn"),
+    "spike_sweep": ("assets", "operations_table", "alerts_topic_arn", "credit_spikes"),
+    "tally": ("assets", "operations_table", "alerts_topic_arn", "credit_spikes"),
     "webhook_processor": (
         *(*_POSTING, "flows_table", "inbox_table", "operations_table", *_GATEWAYS),
         *(*_QUEUEING, "webhook_retries_s", "alerts_topic_arn"),
@@ -134,6 +135,7 @@ def _configured(stage: Stage) -> dict[str, str | None]:
         "webhook_grace_s": str(stage.webhook_grace_s),
         "withdrawals": _json(stage.model_dump(exclude_defaults=True).get("withdrawals", {})),
         "payout_checks_s": _json(stage.payout_checks_s),
+        "credit_spikes": _json(stage.model_dump(exclude_defaults=True).get("credit_spikes", {})),
     }
 
 

@@ -79,6 +79,7 @@ def test_the_clock_calls_every_minute_and_makes_up_for_nothing(synthesis: Synthe
         "WebhooksSweep": "WebhooksWebhookSweepFunction.Arn",
         "WebhooksPoll": "WebhooksStellarPollerFunction.Arn",
         "PayoutsSweep": "PayoutsWithdrawalSweepFunction.Arn",
+        "TallySweep": "TallySpikeSweepFunction.Arn",
     }
     for config in synthesis.properties("AWS::Lambda::EventInvokeConfig").values():
         assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
@@ -95,6 +96,7 @@ def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis
 
     assert sorted((render(one["SourceArn"]), render(one["FunctionName"])) for one in permissions) == [
         ("PayoutsSweep.Arn", "PayoutsWithdrawalSweepFunction.Arn"),
+        ("TallySweep.Arn", "TallySpikeSweepFunction.Arn"),
         ("WebhooksPoll.Arn", "WebhooksStellarPollerFunction.Arn"),
         ("WebhooksSweep.Arn", "WebhooksWebhookSweepFunction.Arn"),
     ]

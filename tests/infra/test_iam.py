@@ -150,12 +150,19 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
         "sqs:SendMessage on GuardFailures.Arn",
     },
+    "spike_sweep": ALERTING
+    | {
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:PutItem on DataOperations.Arn in a transaction",
+        "dynamodb:Query on DataOperations.Arn/index/listed-index",
+    },
     "tally": ALERTING
     | {
         "dynamodb:BatchGetItem on DataOperations.Arn",
         "dynamodb:DescribeStream on DataTransfers.StreamArn",
         "dynamodb:GetRecords on DataTransfers.StreamArn",
         "dynamodb:GetShardIterator on DataTransfers.StreamArn",
+        "dynamodb:GetItem on DataOperations.Arn",
         "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
         "dynamodb:PutItem on DataOperations.Arn in a transaction",
         "dynamodb:UpdateItem on DataOperations.Arn in a transaction",

@@ -42,7 +42,8 @@ SETTINGS = {
     "health": LEDGER | {FLOWS, INBOX, AUDIT, OPERATIONS, "TALLYSTICK_PROVIDERS"},
     "docs": set[str](),
     "ledger_guard": {"TALLYSTICK_ALERTS_TOPIC_ARN"},
-    "tally": {OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN"},
+    "spike_sweep": {OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN", "TALLYSTICK_CREDIT_SPIKES"},
+    "tally": {OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN", "TALLYSTICK_CREDIT_SPIKES"},
     "webhook_processor": LEDGER
     | {FLOWS, INBOX, OPERATIONS, "TALLYSTICK_WEBHOOK_RETRIES_S", "TALLYSTICK_ALERTS_TOPIC_ARN"}
     | QUEUEING
@@ -226,10 +227,10 @@ def test_assets_of_a_stage_reach_who_asks_for_them(customized: Synthesis) -> Non
     assert {name for name, value in assets.items() if value == own} == {
         *("wallets", "credit", "debit", "transfers", "statements", "docs"),
         *("deposits", "dead_letters", "webhook_processor", "withdrawals", "payout_worker"),
+        *("tally", "spike_sweep"),
     }
     assert {name for name, value in assets.items() if value is None} == {
         *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep"),
-        "tally",
     }
 
 

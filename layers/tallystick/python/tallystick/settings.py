@@ -82,6 +82,15 @@ class WithdrawalSetting(BaseModel, frozen=True, extra="forbid"):
         return [amount for amount in amounts if amount is not None]
 
 
+class SpikeSetting(BaseModel, frozen=True, extra="forbid"):
+    """Configure from when on credits of one asset are unusual; floors are decimal strings of it, for a window."""
+
+    floor: _Decimal
+    owner_floor: _Decimal
+    factor: Annotated[int, Field(ge=2, le=1000)] = 5
+    window_s: Annotated[int, Field(ge=60, le=3600)] = 300
+
+
 def _assets(configured: dict[str, AssetSetting] | None) -> dict[str, Asset]:
     if configured is None:
         return DEFAULT_ASSETS
@@ -121,6 +130,7 @@ class Settings(BaseModel, frozen=True):
     withdrawals: Json[dict[str, WithdrawalSetting]] = {}
     payout_queue_url: str | None = None
     payout_checks_s: Json[list[Annotated[int, Field(gt=0)]]] = [60, 120, 300, 900, 1800, 3600]
+    credit_spikes: Json[dict[str, SpikeSetting]] = {}
 
     @field_validator("service_limits")
     @classmethod
@@ -138,6 +148,14 @@ class Settings(BaseModel, frozen=True):
             for amount in setting.amounts:
                 _expressed_in(_configured(info, code), amount)
         return rules
+
+    @field_validator("credit_spikes")
+    @classmethod
+    def _floors_fit_their_assets(cls, spikes: dict[str, SpikeSetting], info: ValidationInfo) -> dict[str, SpikeSetting]:
+        for code, setting in spikes.items():
+            for floor in (setting.floor, setting.owner_floor):
+                _expressed_in(_configured(info, code), floor)
+        return spikes
 
     @property
     def assets(self) -> dict[str, Asset]:

@@ -331,6 +331,23 @@ class TallyItem(Model):
     listed_at_ms = IntegerAttribute(null=True)
 
 
+class SpikeItem(Model):
+    """Hold a spike of credits among the operations; it is listed while it is open."""
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    operation_key = UnicodeAttribute(hash_key=True)
+    subject = UnicodeAttribute()
+    begins_ms = IntegerAttribute()
+    version = IntegerAttribute()
+    listed = UnicodeAttribute(null=True)
+    listed_at_ms = IntegerAttribute(null=True)
+    expires_at_s = IntegerAttribute(null=True)
+
+
 @dataclass(frozen=True, slots=True)
 class TableNames:
     """Name the deployed tables; a function that is not granted one has no name for it."""
@@ -355,7 +372,7 @@ MODELS: Final[dict[str, type[Model]]] = {
 }
 TABLES: Final = tuple(MODELS)
 
-FURTHER_MODELS: Final[dict[str, tuple[type[Model], ...]]] = {"operations": (TallyItem,)}
+FURTHER_MODELS: Final[dict[str, tuple[type[Model], ...]]] = {"operations": (TallyItem, SpikeItem)}
 """Other kinds of items that share a table."""
 
 
