@@ -48,7 +48,10 @@ def test_a_spike_goes_on_and_is_over() -> None:
 
 
 def test_what_reaches_no_user_is_not_counted() -> None:
-    postings = Posting("suspense:USD", 30, HOUSE), wallet(20), Posting("external:receivable:USD", 50)
+    postings = (
+        *(Posting("suspense:USD", 30, HOUSE), wallet(20), wallet(-10, "wal_b", "bob")),
+        Posting("external:receivable:USD", 60),
+    )
     arrived = transfer_of("d", *postings, Posting(STRIPE, -100), kind=TransferKind.DEPOSIT)
     assert credits_of(arrived, RULES) == (Credit("USD", WINDOW, 20), Credit("USD:ada", WINDOW, 20))
 
