@@ -19,7 +19,17 @@ SCHEDULED = (
     "Webhooks/StellarPoller",
     "Payouts/WithdrawalSweep",
     "Reconciliation/ReconciliationPlanner",
+    "Tally/SpikeSweep",
     "Watchdog/Watchdog",
+)
+# What calls them.
+RULES = (
+    "Webhooks/Sweep",
+    "Webhooks/Poll",
+    "Payouts/Sweep",
+    "Reconciliation/Plan",
+    "Tally/Sweep",
+    "Watchdog/Watch",
 )
 # Each with the reason why it has no queue for failed asynchronous invocations.
 FUNCTIONS = {
@@ -159,7 +169,7 @@ def _of_background() -> Iterator[tuple[Finding, str]]:
             Finding(f"{function}/Function/EventInvokeConfig/Resource", "Serverless-LambdaAsyncFailureDestination"),
             "The next minute's invocation does what this one did not; the function's alarm tells of it.",
         )
-    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep", "Reconciliation/Plan", "Watchdog/Watch"):
+    for rule in RULES:
         yield (
             Finding(f"{rule}/Resource", "Serverless-EventBusDLQ"),
             "The next minute's event says all that this one did; an alarm tells of it.",

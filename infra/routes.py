@@ -81,6 +81,7 @@ JOBS: Mapping[str, int] = {
     "webhook_sweep": 60,
     "stellar_poller": 60,
     "withdrawal_sweep": 60,
+    "spike_sweep": 60,
     "reconciliation_planner": 900,
     WATCHDOG: 60,
 }

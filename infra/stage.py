@@ -87,6 +87,15 @@ class AlertSettings(BaseModel, extra="forbid", frozen=True, strict=True):
     severity: Literal["critical", "high", "medium", "low"] | None = None
 
 
+class SpikeSettings(BaseModel, extra="forbid", frozen=True, strict=True):
+    """Say when credits of an asset are unusual; what each field means stands in docs/tallied-accounts.md."""
+
+    floor: DecimalText
+    owner_floor: DecimalText
+    factor: Annotated[int, Field(ge=2, le=1000)] = 5
+    window_s: Annotated[int, Field(ge=60, le=3600)] = 300
+
+
 class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     """Hold what differs between one stage and another; what protects data follows from the name alone."""
 
@@ -112,6 +121,7 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     payout_visibility_s: Delay = SAFE_VISIBILITY_S
     payout_concurrency: Concurrency | None = None
     reconciliation: ReconciliationSettings = ReconciliationSettings()
+    credit_spikes: dict[AssetCode, SpikeSettings] = {}
 
     @field_validator("public_url")
     @classmethod

@@ -42,7 +42,8 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "health": (*_TABLES, "providers"),
     "docs": ("assets",),
     "ledger_guard": _ALERTING,
-    "tally": _ALERTING,
+    "spike_sweep": ("assets", "credit_spikes", *_NOTING_RUNS),
+    "tally": ("assets", "credit_spikes", *_ALERTING),
     "webhook_processor": (
         *(*_POSTING, "flows_table", "inbox_table", *_GATEWAYS),
         *(*_QUEUEING, "webhook_retries_s", *_ALERTING),
@@ -149,6 +150,7 @@ def _configured(stage: Stage) -> dict[str, str | None]:
         "reconciliation": _json(stage.reconciliation.model_dump(exclude_defaults=True, exclude={"concurrency"})),
         "alerts": _json(stage.model_dump(exclude_defaults=True).get("alerts", {})),
         "jobs": _json(stage.jobs),
+        "credit_spikes": _json(stage.model_dump(exclude_defaults=True).get("credit_spikes", {})),
     }
 
 

@@ -14,7 +14,7 @@ from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from tallystick import wiring
-from tallystick.wiring import alerting, webhooks, withdrawals
+from tallystick.wiring import alerting, tallies, webhooks, withdrawals
 from tests.functions import providers
 from tests.functions.world import Clock, handler_of
 from tests.support.moto import REGION
@@ -66,7 +66,8 @@ def forget_settings() -> None:
     """Start other Lambdas: the environment is read anew, and the keys too."""
     cached = (webhooks.gate, *_SPEAKING, webhooks.office, webhooks.stellar_poll, withdrawals.rules)
     secret = (webhooks._webhook_keys, webhooks._provider_keys)  # noqa: SLF001
-    for built in (wiring.settings, *cached, alerting.kept_alerts, alerting.watch, *secret):
+    watching = (alerting.kept_alerts, alerting.watch, tallies.office, tallies.spike_watch)
+    for built in (wiring.settings, *cached, *watching, *secret):
         built.cache_clear()
 
 

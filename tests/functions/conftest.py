@@ -22,7 +22,7 @@ from tests.support.sandbox import RunningSandbox, running_sandbox
 
 OF_EVENTS: Final = (
     *("webhooks", "webhook_processor", "webhook_sweep", "stellar_poller"),
-    *("payout_worker", "withdrawal_sweep"),
+    *("payout_worker", "withdrawal_sweep", "spike_sweep"),
 )
 MEASURED: Final = (*OF_EVENTS[1:], "watchdog")
 """Functions that have the clock by name, and those whose metrics took their namespace when they were imported."""

@@ -94,6 +94,7 @@ def test_the_clock_calls_as_often_as_the_watchdog_expects_and_makes_up_for_nothi
         "PayoutsSweep": "PayoutsWithdrawalSweepFunction.Arn",
         "ReconciliationPlan": "ReconciliationReconciliationPlannerFunction.Arn",
         "WatchdogWatch": "WatchdogFunction.Arn",
+        "TallySweep": "TallySpikeSweepFunction.Arn",
     }
     for config in synthesis.properties("AWS::Lambda::EventInvokeConfig").values():
         assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
@@ -112,6 +113,7 @@ def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis
         ("PayoutsSweep.Arn", "PayoutsWithdrawalSweepFunction.Arn"),
         ("ReconciliationPlan.Arn", "ReconciliationReconciliationPlannerFunction.Arn"),
         ("WatchdogWatch.Arn", "WatchdogFunction.Arn"),
+        ("TallySweep.Arn", "TallySpikeSweepFunction.Arn"),
         ("WebhooksPoll.Arn", "WebhooksStellarPollerFunction.Arn"),
         ("WebhooksSweep.Arn", "WebhooksWebhookSweepFunction.Arn"),
     ]

@@ -209,6 +209,11 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
         "sqs:SendMessage on GuardFailures.Arn",
     },
+    "spike_sweep": NOTING_RUNS
+    | {
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:Query on DataOperations.Arn/index/listed-index",
+    },
     "tally": ALERTING
     | {
         "dynamodb:BatchGetItem on DataOperations.Arn",
@@ -216,7 +221,6 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:GetRecords on DataTransfers.StreamArn",
         "dynamodb:GetShardIterator on DataTransfers.StreamArn",
         "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
-        "dynamodb:PutItem on DataOperations.Arn in a transaction",
         "dynamodb:UpdateItem on DataOperations.Arn in a transaction",
         "sqs:SendMessage on TallyFailures.Arn",
     },

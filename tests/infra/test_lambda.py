@@ -45,7 +45,8 @@ SETTINGS = {
     "health": LEDGER | {FLOWS, INBOX, AUDIT, OPERATIONS, "TALLYSTICK_PROVIDERS"},
     "docs": set[str](),
     "ledger_guard": ALERTING,
-    "tally": ALERTING,
+    "tally": {"TALLYSTICK_CREDIT_SPIKES"} | ALERTING,
+    "spike_sweep": {"TALLYSTICK_CREDIT_SPIKES"} | NOTING_RUNS,
     "webhook_processor": LEDGER | {FLOWS, INBOX, "TALLYSTICK_WEBHOOK_RETRIES_S"} | ALERTING | QUEUEING | GATEWAYS,
     "webhook_sweep": {INBOX} | QUEUEING | NOTING_RUNS,
     "payout_worker": LEDGER | {FLOWS, "TALLYSTICK_WITHDRAWALS", "TALLYSTICK_PAYOUT_CHECKS_S"} | GATEWAYS | ALERTING,
@@ -231,10 +232,11 @@ def test_assets_of_a_stage_reach_who_asks_for_them(customized: Synthesis) -> Non
     assert {name for name, value in assets.items() if value == own} == {
         *("wallets", "credit", "debit", "transfers", "statements", "docs"),
         *("deposits", "dead_letters", "webhook_processor", "withdrawals", "payout_worker", "integrity"),
+        *("tally", "spike_sweep"),
     }
     assert {name for name, value in assets.items() if value is None} == {
         *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep"),
-        *("tally", "reconciler", "reconciliation_planner", "watchdog"),
+        *("reconciler", "reconciliation_planner", "watchdog"),
     }
 
 

@@ -101,6 +101,15 @@ class AlertSetting(BaseModel, frozen=True, extra="forbid"):
     severity: Severity | None = None
 
 
+class SpikeSetting(BaseModel, frozen=True, extra="forbid"):
+    """Configure from when on credits of one asset are unusual; floors are decimal strings of it, for a window."""
+
+    floor: _Decimal
+    owner_floor: _Decimal
+    factor: Annotated[int, Field(ge=2, le=1000)] = 5
+    window_s: Annotated[int, Field(ge=60, le=3600)] = 300
+
+
 def _assets(configured: dict[str, AssetSetting] | None) -> dict[str, Asset]:
     if configured is None:
         return DEFAULT_ASSETS
@@ -146,6 +155,7 @@ class Settings(BaseModel, frozen=True):
     reconciliation_queue_url: str | None = None
     payout_checks_s: Json[list[Annotated[int, Field(gt=0)]]] = [60, 120, 300, 900, 1800, 3600]
     jobs: Json[dict[str, Annotated[int, Field(gt=0)]]] = {}
+    credit_spikes: Json[dict[str, SpikeSetting]] = {}
 
     @field_validator("service_limits")
     @classmethod
@@ -163,6 +173,14 @@ class Settings(BaseModel, frozen=True):
             for amount in setting.amounts:
                 _expressed_in(_configured(info, code), amount)
         return rules
+
+    @field_validator("credit_spikes")
+    @classmethod
+    def _floors_fit_their_assets(cls, spikes: dict[str, SpikeSetting], info: ValidationInfo) -> dict[str, SpikeSetting]:
+        for code, setting in spikes.items():
+            for floor in (setting.floor, setting.owner_floor):
+                _expressed_in(_configured(info, code), floor)
+        return spikes
 
     @property
     def assets(self) -> dict[str, Asset]:

@@ -381,6 +381,23 @@ class TallyItem(Model):
     listed_at_ms = IntegerAttribute(null=True)
 
 
+class SpikeItem(Model):
+    """Hold a spike of credits among the operations; it is listed while it is open."""
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    operation_key = UnicodeAttribute(hash_key=True)
+    subject = UnicodeAttribute()
+    begins_ms = IntegerAttribute()
+    version = IntegerAttribute()
+    listed = UnicodeAttribute(null=True)
+    listed_at_ms = IntegerAttribute(null=True)
+    expires_at_s = IntegerAttribute(null=True)
+
+
 class AlertListedIndex(GlobalSecondaryIndex["AlertItem"]):
     """Is the same index, of alerts."""
 
@@ -467,7 +484,7 @@ TABLES: Final = tuple(MODELS)
 
 FURTHER_MODELS: Final[dict[str, tuple[type[Model], ...]]] = {
     "audit": (CheckpointItem, VerdictItem),
-    "operations": (KeptItem, TallyItem, AlertItem, JobItem),
+    "operations": (KeptItem, TallyItem, SpikeItem, AlertItem, JobItem),
 }
 """Other kinds of items that share a table."""
 
