@@ -37,6 +37,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "webhooks": ("inbox_table", *_QUEUEING, "webhook_keys_secret", "providers", "public_url"),
     "health": (*_TABLES, "providers"),
     "docs": ("assets",),
+    "alerts": (*_ALERTING, "audit_table"),
     "ledger_guard": _ALERTING,
     "webhook_processor": (
         *(*_POSTING, "flows_table", "inbox_table", *_GATEWAYS),
