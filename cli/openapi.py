@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 FUNCTIONS: Final = (
+    "alerts",
     "auth",
     "credit",
     "dead_letters",

@@ -41,6 +41,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "webhooks": ("inbox_table", *_QUEUEING, "webhook_keys_secret", "providers", "public_url"),
     "health": (*_TABLES, "providers"),
     "docs": ("assets",),
+    "alerts": (*_ALERTING, "audit_table"),
     "ledger_guard": _ALERTING,
     "spike_sweep": ("assets", "credit_spikes", *_NOTING_RUNS),
     "tally": ("assets", "credit_spikes", *_ALERTING),

@@ -54,6 +54,7 @@ class Functions(Construct):
         self._allow_integrity(self.by_name["integrity"])
         self._allow_webhooks(self.by_name["webhooks"])
         self._allow_dead_letters(self.by_name["dead_letters"])
+        self._allow_alerts(self.by_name["alerts"])
         self.by_name["health"].allow("dynamodb:GetItem", on=[table.table_arn for table in data.by_name.values()])
 
     def _allow_wallets(self, function: PythonFunction) -> None:
@@ -113,3 +114,11 @@ class Functions(Construct):
         allow_alerting(function, self._alerts, data)
         function.allow("sqs:SendMessage", on=[self._queue.queue_arn])
         function.allow("secretsmanager:GetSecretValue", on=[self._secrets.provider_keys])
+
+    def _allow_alerts(self, function: PythonFunction) -> None:
+        """Let it show alerts and leave them to rest, and say that it did."""
+        operations = self._data.operations.table_arn
+        allow_alerting(function, self._alerts, self._data)
+        function.allow("dynamodb:BatchGetItem", on=[operations])
+        function.allow("dynamodb:Query", on=[f"{operations}/index/{LISTED_INDEX}"])
+        function.allow("dynamodb:PutItem", on=[self._data.audit.table_arn], when=IN_TRANSACTION)

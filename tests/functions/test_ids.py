@@ -47,6 +47,10 @@ CALLS: tuple[tuple[str, str, str, dict[str, str] | None, str], ...] = (
     ("dead_letters", "GET", "/v1/admin/dlq/dlq_{}/preview", None, "root"),
     ("dead_letters", "POST", "/v1/admin/dlq/dlq_{}/redrive", {}, "root"),
     ("dead_letters", "POST", "/v1/admin/dlq/dlq_{}/resolve", {"notes": "odd"}, "root"),
+    ("alerts", "GET", "/v1/admin/alerts/{}", None, "root"),
+    ("alerts", "GET", "/v1/admin/alerts/alr_{}", None, "root"),
+    ("alerts", "POST", "/v1/admin/alerts/{}/resolve", {"notes": "odd"}, "root"),
+    ("alerts", "POST", "/v1/admin/alerts/alr_{}/resolve", {"notes": "odd"}, "root"),
 )
 
 pytestmark = pytest.mark.usefixtures("small_world")

@@ -193,6 +193,12 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:GetItem on DataTransfers.Arn",
     },
     "docs": set(),
+    "alerts": ALERTING
+    | {
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:PutItem on DataAudit.Arn in a transaction",
+        "dynamodb:Query on DataOperations.Arn/index/listed-index",
+    },
     "ledger_guard": ALERTING
     | {
         "dynamodb:DescribeStream on DataAudit.StreamArn",

@@ -44,6 +44,7 @@ SETTINGS = {
     "webhooks": {INBOX, "TALLYSTICK_WEBHOOK_KEYS_SECRET", "TALLYSTICK_PROVIDERS", "TALLYSTICK_PUBLIC_URL"} | QUEUEING,
     "health": LEDGER | {FLOWS, INBOX, AUDIT, OPERATIONS, "TALLYSTICK_PROVIDERS"},
     "docs": set[str](),
+    "alerts": ALERTING | {AUDIT},
     "ledger_guard": ALERTING,
     "tally": {"TALLYSTICK_CREDIT_SPIKES"} | ALERTING,
     "spike_sweep": {"TALLYSTICK_CREDIT_SPIKES"} | NOTING_RUNS,
@@ -236,7 +237,7 @@ def test_assets_of_a_stage_reach_who_asks_for_them(customized: Synthesis) -> Non
     }
     assert {name for name, value in assets.items() if value is None} == {
         *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep"),
-        *("reconciler", "reconciliation_planner", "watchdog"),
+        *("reconciler", "reconciliation_planner", "watchdog", "alerts"),
     }
 
 
