@@ -49,7 +49,7 @@ def _of_hold(desk: Desk, hold_id: str, flow_id: str) -> tuple[Finding, ...] | No
     if snapshot is None:
         return None
     hold, units = snapshot.heads.get(hold_id), expected_units(snapshot.flows.get(flow_id))
-    findings = []
+    findings = list(shown(hold, 0)) if hold is not None else []
     if hold is not None and hold.balance != units:
         detail = f"It holds {hold.balance} units; {flow_id} asks for {units}."
         findings.append(Finding(hold_id, Fault.HOLD, detail))
@@ -64,8 +64,25 @@ def _of_wallet(desk: Desk, flows: Withdrawals, head: Head, now_ms: int) -> tuple
     listed, is_complete = _listed(flows, head)
     if sum(map(expected_units, listed)) == head.held:
         return ()
-    known = {flow.flow_id for flow in listed if expected_units(flow)}
-    if not is_complete or len(known) > MAX_FLOWS:
+    found = _added_up(desk, head, listed if is_complete else None, now_ms)
+    return None if found is None else shown(*found)
+
+
+def units_on_hold(*, desk: Desk, flows: Withdrawals, head: Head, now_ms: int) -> tuple[Head, int] | None:
+    """Add up what a wallet's withdrawals hold, and give the wallet as it stood at that moment.
+
+    None when there are too many of them, or when they were being written each time.
+
+    Raises:
+        StoreUnavailable: try again.
+    """
+    listed, is_complete = _listed(flows, head)
+    return _added_up(desk, head, listed if is_complete else None, now_ms)
+
+
+def _added_up(desk: Desk, head: Head, listed: Sequence[Withdrawal] | None, now_ms: int) -> tuple[Head, int] | None:
+    known = {flow.flow_id for flow in listed or () if expected_units(flow)}
+    if listed is None or len(known) > MAX_FLOWS:
         return None
     for _ in range(MAX_SNAPSHOTS):
         before = desk.exact.head(head.account_id)
@@ -74,11 +91,12 @@ def _of_wallet(desk: Desk, flows: Withdrawals, head: Head, now_ms: int) -> tuple
         wallet = snapshot.heads.get(head.account_id) if snapshot else None
         # With another version, a withdrawal may have begun that is not among these.
         if before and snapshot and wallet and wallet.version == before.version:
-            return _shown(wallet, sum(map(expected_units, snapshot.flows.values())))
+            return wallet, sum(map(expected_units, snapshot.flows.values()))
     return None
 
 
-def _shown(wallet: Head, units: int) -> tuple[Finding, ...]:
+def shown(wallet: Head, units: int) -> tuple[Finding, ...]:
+    """Tell whether an account shows as on hold what is."""
     if wallet.held == units:
         return ()
     detail = f"It shows {wallet.held} units as on hold; its withdrawals hold {units}."
