@@ -142,6 +142,11 @@ class Withdrawal:
         return self.units + self.fee_units
 
     @property
+    def is_open(self) -> bool:
+        """Tell whether money is on hold for it."""
+        return self.state in OPEN
+
+    @property
     def hold_id(self) -> str:
         """Name the account that holds its money."""
         return HOLD_PREFIX + self.flow_id
@@ -193,6 +198,10 @@ class Withdrawal:
             version=self.version + 1,
         )
         return following, transition.posts
+
+    def touched(self) -> "Withdrawal":
+        """Give its next version, the same otherwise: what is written with it is refused once it has changed."""
+        return replace(self, version=self.version + 1)
 
 
 def posted_by(action: WithdrawalAction) -> TransferKind | None:
