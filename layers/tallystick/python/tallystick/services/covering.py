@@ -192,11 +192,20 @@ def transfer_findings(desk: Desk, transfer_key: str, record: Record | None) -> l
 
 
 def _lacking(desk: Desk, transfer: Transfer, leg: Posting) -> list[Finding]:
-    """Tell whether a posting has no entry, confirmed on a snapshot of its account."""
-    if not any(missing_legs(desk.quick, transfer, [leg])) or snapshot_of(desk, [leg.account_id]) is None:
+    """Tell whether a posting has no entry, confirmed on a snapshot of its account, or no account."""
+    if not any(missing_legs(desk.quick, transfer, [leg])):
+        return _without_account(desk, transfer, leg)
+    if snapshot_of(desk, [leg.account_id]) is None:
         return []
     details = missing_legs(desk.exact, transfer, [leg])
     return [Finding(leg.account_id, Fault.LEG, detail, None, transfer.transfer_id) for detail in details]
+
+
+def _without_account(desk: Desk, transfer: Transfer, leg: Posting) -> list[Finding]:
+    """Tell whether a posting's account is gone: asked of postings that start from nothing, as each account's first."""
+    if leg.balance_after != leg.units or desk.quick.head(leg.account_id) or desk.exact.head(leg.account_id):
+        return []
+    return [Finding(leg.account_id, Fault.MISSING, "There is no such account.", None, transfer.transfer_id)]
 
 
 def alert_of(subject: str, findings: Sequence[Finding]) -> Alert:
