@@ -19,6 +19,7 @@ SCHEDULED = (
     "Webhooks/StellarPoller",
     "Payouts/WithdrawalSweep",
     "Reconciliation/ReconciliationPlanner",
+    "Watchdog/Watchdog",
 )
 # Each with the reason why it has no queue for failed asynchronous invocations.
 FUNCTIONS = {
@@ -55,9 +56,10 @@ def accepted(stage: Stage) -> dict[Finding, str]:
     reasons = dict(_of_every_stage())
     if stage.is_local:
         reasons |= dict(_of_tables_on_this_machine())
-    if stage.alarm_email is not None:
-        mail = Finding(f"Alerts/Topic/{stage.alarm_email}/Resource", "Serverless-SNSRedrivePolicy")
-        reasons[mail] = "A mail that cannot be delivered is no use in a queue; the alarm itself stays visible."
+    for priority, addresses in stage.alarm_emails.items():
+        for address in addresses:
+            mail = Finding(f"Alerts/{priority}/{address}/Resource", "Serverless-SNSRedrivePolicy")
+            reasons[mail] = "A mail that cannot be delivered is no use in a queue; the alarm itself stays visible."
     return reasons
 
 
@@ -157,7 +159,7 @@ def _of_background() -> Iterator[tuple[Finding, str]]:
             Finding(f"{function}/Function/EventInvokeConfig/Resource", "Serverless-LambdaAsyncFailureDestination"),
             "The next minute's invocation does what this one did not; the function's alarm tells of it.",
         )
-    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep", "Reconciliation/Plan"):
+    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep", "Reconciliation/Plan", "Watchdog/Watch"):
         yield (
             Finding(f"{rule}/Resource", "Serverless-EventBusDLQ"),
             "The next minute's event says all that this one did; an alarm tells of it.",

@@ -1,5 +1,6 @@
 """Name every function, and every HTTP route that one answers: plain data, importable without the CDK."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 
@@ -72,5 +73,16 @@ API_FUNCTIONS: tuple[str, ...] = tuple(dict.fromkeys(route.function for route in
 STREAM_FUNCTION = "ledger_guard"
 TALLY_FUNCTION = "tally"
 QUEUE_FUNCTIONS = ("webhook_processor", "payout_worker", "reconciler")
-SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller", "withdrawal_sweep", "reconciliation_planner")
+WATCHDOG = "watchdog"
+# What the planner begins and workers end, which the watchdog looks after, too.
+RECONCILIATION = "reconciliation"
+# How often the clock calls each function, in seconds; the watchdog notices when one does not finish.
+JOBS: Mapping[str, int] = {
+    "webhook_sweep": 60,
+    "stellar_poller": 60,
+    "withdrawal_sweep": 60,
+    "reconciliation_planner": 900,
+    WATCHDOG: 60,
+}
+SCHEDULED_FUNCTIONS = tuple(JOBS)
 FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, TALLY_FUNCTION, *QUEUE_FUNCTIONS, *SCHEDULED_FUNCTIONS)

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
 from infra.provider import ProviderName, ProviderSettings, Rest, locate_sandbox, rest_of
-from infra.routes import FUNCTIONS
+from infra.routes import FUNCTIONS, JOBS, RECONCILIATION, WATCHDOG
 
 DEFAULT_SANDBOX_URL: Final = "http://127.0.0.1:4568"
 
@@ -22,6 +22,10 @@ DecimalText = Annotated[str, Field(pattern=r"^[0-9]{1,38}(\.[0-9]{1,18})?$")]
 Seconds = Annotated[int, Field(gt=0)]
 Delay = Annotated[int, Field(gt=0, le=MAX_VISIBILITY_S)]
 Concurrency = Annotated[int, Field(ge=2, le=1000)]
+Email = Annotated[str, Field(pattern=r"^[^@/\s]+@[^@/\s]+$")]
+AlertKind = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{2,63}$")]
+Priority = Literal["P0", "P1", "P2"]
+PRIORITIES: Final[tuple[Priority, ...]] = ("P0", "P1", "P2")
 
 
 def _known_function(name: str) -> str:
@@ -77,6 +81,12 @@ class ReconciliationSettings(BaseModel, extra="forbid", frozen=True, strict=True
     look_again_s: Seconds = 10
 
 
+class AlertSettings(BaseModel, extra="forbid", frozen=True, strict=True):
+    """Say of one kind of alert what the code says otherwise."""
+
+    severity: Literal["critical", "high", "medium", "low"] | None = None
+
+
 class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     """Hold what differs between one stage and another; what protects data follows from the name alone."""
 
@@ -87,7 +97,8 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     cors_origins: list[Origin]
     service_limits: dict[AssetCode, DecimalText]
     assets: dict[AssetCode, AssetSettings] | None = None
-    alarm_email: Annotated[str, Field(pattern=r"^[^@/\s]+@[^@/\s]+$")] | None = None
+    alarm_emails: dict[Priority, list[Email]] = {}
+    alerts: dict[AlertKind, AlertSettings] = {}
     reserved_concurrency: dict[FunctionName, Annotated[int, Field(gt=0)]] = {}
     public_url: Annotated[PublicUrl | None, Field(validate_default=True)] = None
     providers: dict[ProviderName, ProviderSettings] = {}
@@ -115,6 +126,13 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
         if seconds < SAFE_VISIBILITY_S and rest_of(info).stage != "local":
             raise ValueError(f"a batch takes up to {PROCESSOR_TIMEOUT_S} s, so at least {SAFE_VISIBILITY_S} are needed")
         return seconds
+
+    @property
+    def jobs(self) -> dict[str, int]:
+        """Say how many seconds lie between two runs of each job that the watchdog watches here."""
+        unused = {WATCHDOG, *(() if "stellar" in self.providers else ("stellar_poller",))}
+        reconciling = dict.fromkeys(("reconciliation_planner", RECONCILIATION), self.reconciliation.every_s)
+        return {name: every_s for name, every_s in JOBS.items() if name not in unused} | reconciling
 
     @property
     def is_local(self) -> bool:

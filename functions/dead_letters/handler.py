@@ -76,7 +76,11 @@ def redrive(dead_letter_id: str, body: RedriveRequest) -> Response[DeadLetterVie
 def resolve(dead_letter_id: str, body: ResolveRequest) -> Response[DeadLetterView]:
     """Close a dead letter that shall not be processed. For ADMIN."""
     event = dead_letters.resolve(
-        inbox=webhooks.inbox(), admin=http.admin(app, wiring.now_ms()), dead_letter_id=dead_letter_id, notes=body.notes
+        inbox=webhooks.inbox(),
+        alerts=wiring.alerts(),
+        admin=http.admin(app, wiring.now_ms()),
+        dead_letter_id=dead_letter_id,
+        notes=body.notes,
     )
     return http.ok(DeadLetterView.of(event))
 

@@ -2,18 +2,24 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tallystick.domain.errors import Busy
 from tallystick.observability import logger
+from tallystick.services.jobs import finish
 from tallystick.services.reconciling import NotYet, work
-from tallystick.wiring import now_ms, reconciliation
+from tallystick.wiring import alerting, now_ms, reconciliation
 
 RESERVE_MS: Final = 15_000
 """So much of the function's time is left when a segment is handed on: the longest page takes less."""
+
+RECONCILIATION: Final = "reconciliation"
+"""The job that ends with a run."""
 
 metrics = Metrics()
 
@@ -40,6 +46,7 @@ def _is_finished(record: dict[str, Any], is_time_up: Callable[[], bool]) -> bool
         logger.exception("segment not reconciled", segment=record["body"], trouble=type(trouble).__name__)
         metrics.add_metric(name="SegmentNotReconciled", unit=MetricUnit.Count, value=1)
         return False
+    _note(outcome)
     logger.info(
         "segment",
         segment=record["body"],
@@ -48,3 +55,10 @@ def _is_finished(record: dict[str, Any], is_time_up: Callable[[], bool]) -> bool
     )
     metrics.add_metric(name=f"Segment{outcome.title()}", unit=MetricUnit.Count, value=1)
     return outcome != "later"
+
+
+def _note(outcome: str) -> None:
+    """Let the watchdog know of a run that has ended; if that fails, the next run's end tells it."""
+    if outcome == "concluded":
+        with suppress(Busy):
+            finish(watch=alerting.watch(), name=RECONCILIATION)

@@ -6,6 +6,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tallystick.jobs import job
 from tallystick.observability import logger
 from tallystick.services.reconciling import tick
 from tallystick.wiring import now_ms, reconciliation
@@ -14,6 +15,7 @@ metrics = Metrics()
 
 
 @metrics.log_metrics
+@job("reconciliation_planner")
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Lambda's signature)
     """Plan once; a tick that comes twice, or late, begins nothing twice."""
     run = tick(bureau=reconciliation.bureau(), now_ms=now_ms())

@@ -6,6 +6,7 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from tallystick.jobs import job
 from tallystick.observability import logger
 from tallystick.services.polling import poll
 from tallystick.wiring import now_ms, webhooks
@@ -14,6 +15,7 @@ metrics = Metrics()
 
 
 @metrics.log_metrics
+@job("stellar_poller")
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Lambda's signature)
     """Poll once, if Stellar is configured; what fails is read again in a minute."""
     prepared = webhooks.stellar_poll()

@@ -7,6 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tallystick.domain.webhooks import Provider
+from tallystick.jobs import job
 from tallystick.observability import logger
 from tallystick.services.sweeping import sweep
 from tallystick.wiring import now_ms, webhooks
@@ -15,6 +16,7 @@ metrics = Metrics()
 
 
 @metrics.log_metrics
+@job("webhook_sweep")
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Lambda's signature)
     """Sweep once; what fails is swept again in a minute, and the failure raises the function's alarm."""
     count = sweep(

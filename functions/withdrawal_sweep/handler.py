@@ -7,6 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from tallystick.domain.withdrawals import WithdrawalState
+from tallystick.jobs import job
 from tallystick.observability import logger
 from tallystick.services.sweeping import sweep
 from tallystick.wiring import now_ms, withdrawals
@@ -21,6 +22,7 @@ metrics = Metrics()
 
 
 @metrics.log_metrics
+@job("withdrawal_sweep")
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Lambda's signature)
     """Sweep once; what fails is swept again in a minute, and the failure raises the function's alarm."""
     count = sweep(

@@ -1,4 +1,7 @@
-"""Create the one topic that alarms and alerts go to."""
+"""Create the topics that alarms and alerts go to, one for each priority."""
+
+from collections.abc import Sequence
+from typing import Final
 
 from aws_cdk import Duration, Stack
 from aws_cdk.aws_cloudwatch import Alarm, ComparisonOperator, IMetric, TreatMissingData
@@ -10,56 +13,94 @@ from aws_cdk.aws_sns_subscriptions import EmailSubscription
 from constructs import Construct
 
 from infra.constructs.logs import removal_policy
-from infra.stage import Stage
+from infra.stage import PRIORITIES, Priority, Stage
+
+ALARM_PERIOD = Duration.minutes(1)
+OWN_ACCOUNT: Final = "aws:SourceAccount"
 
 
 class Alerts(Construct):
-    """Hold the encrypted topic, and attach alarms to it."""
+    """Hold the encrypted topics, and attach alarms to them."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
         # A key of our own: alarms cannot publish to a topic that AWS's own key for SNS encrypts.
         self.key = Key(self, "Key", enable_key_rotation=True, removal_policy=removal_policy(stage))
-        self.topic = Topic(self, "Topic", master_key=self.key, enforce_ssl=True)
-        self._admit_alarms()
-        if stage.alarm_email is not None:
-            self.topic.add_subscription(EmailSubscription(stage.alarm_email))
+        self._admit("cloudwatch.amazonaws.com")
+        self.topics = {priority: self._topic(priority, stage.alarm_emails.get(priority, ())) for priority in PRIORITIES}
 
-    def _admit_alarms(self) -> None:
-        """Let CloudWatch publish for alarms of this account; a topic with a policy of its own admits nobody else."""
-        alarms = ServicePrincipal("cloudwatch.amazonaws.com")
-        own_account = {"StringEquals": {"aws:SourceAccount": Stack.of(self).account}}
+    @property
+    def topic_arns(self) -> list[str]:
+        """Name all topics."""
+        return [topic.topic_arn for topic in self.topics.values()]
+
+    def _topic(self, priority: Priority, addresses: Sequence[str]) -> Topic:
+        """Create a topic that CloudWatch may publish to for alarms of this account."""
+        topic = Topic(self, priority, master_key=self.key, enforce_ssl=True)
+        topic.add_to_resource_policy(
+            PolicyStatement(
+                principals=[ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions=self._of_this_account,
+            )
+        )
+        for address in addresses:
+            topic.add_subscription(EmailSubscription(address))
+        return topic
+
+    def _admit(self, service: str) -> None:
+        """Let a service use the key for what belongs to this account."""
         self.key.add_to_resource_policy(
             PolicyStatement(
-                principals=[alarms],
+                principals=[ServicePrincipal(service)],
                 actions=["kms:Decrypt", "kms:GenerateDataKey*"],
                 resources=["*"],
-                conditions=own_account,
-            )
-        )
-        self.topic.add_to_resource_policy(
-            PolicyStatement(
-                principals=[alarms],
-                actions=["sns:Publish"],
-                resources=[self.topic.topic_arn],
-                conditions=own_account,
+                conditions=self._of_this_account,
             )
         )
 
-    def alarm(self, scope: Construct, construct_id: str, *, metric: IMetric, description: str) -> Alarm:
-        """Publish an alert as soon as the metric is above zero."""
-        alarm = Alarm(
-            scope,
-            construct_id,
-            metric=metric,
-            alarm_description=description,
-            threshold=0,
-            comparison_operator=ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=1,
-            treat_missing_data=TreatMissingData.NOT_BREACHING,
+    @property
+    def _of_this_account(self) -> dict[str, dict[str, str]]:
+        return {"StringEquals": {OWN_ACCOUNT: Stack.of(self).account}}
+
+    def alarm(
+        self, scope: Construct, construct_id: str, *, metric: IMetric, description: str, priority: Priority = "P1"
+    ) -> Alarm:
+        """Tell people as soon as the metric is above zero, and when it is not any more."""
+        return self._told(
+            priority,
+            Alarm(
+                scope,
+                construct_id,
+                metric=metric,
+                alarm_description=description,
+                threshold=0,
+                comparison_operator=ComparisonOperator.GREATER_THAN_THRESHOLD,
+                evaluation_periods=1,
+                treat_missing_data=TreatMissingData.NOT_BREACHING,
+            ),
         )
-        alarm.add_alarm_action(SnsAction(self.topic))
+
+    def alarm_of_silence(
+        self, scope: Construct, construct_id: str, *, metric: IMetric, description: str, priority: Priority
+    ) -> Alarm:
+        """Tell people when what should be counted within the metric's period was not, not even as zero."""
+        return self._told(
+            priority,
+            Alarm(
+                scope,
+                construct_id,
+                metric=metric,
+                alarm_description=description,
+                threshold=1,
+                comparison_operator=ComparisonOperator.LESS_THAN_THRESHOLD,
+                evaluation_periods=1,
+                treat_missing_data=TreatMissingData.BREACHING,
+            ),
+        )
+
+    def _told(self, priority: Priority, alarm: Alarm) -> Alarm:
+        alarm.add_alarm_action(SnsAction(self.topics[priority]))
+        alarm.add_ok_action(SnsAction(self.topics[priority]))
         return alarm
-
-
-ALARM_PERIOD = Duration.minutes(1)

@@ -10,6 +10,7 @@ from constructs import Construct
 
 from infra.constructs.alerts import ALARM_PERIOD, Alerts
 from infra.constructs.function import PythonFunction
+from infra.routes import JOBS
 
 BATCH_SIZE = 5
 MINUTE = Duration.minutes(1)
@@ -46,6 +47,11 @@ def consume(
         if concurrency is None
         else CfnEventSourceMapping.ScalingConfigProperty(maximum_concurrency=concurrency),
     )
+
+
+def every(job: str) -> Duration:
+    """Say how often a job runs."""
+    return Duration.seconds(JOBS[job])
 
 
 def call_regularly(

@@ -11,17 +11,19 @@ from infra.constructs.data import Data
 from infra.constructs.identity import Identity
 from infra.constructs.queue import WorkQueue
 from infra.constructs.secrets import Secrets
-from infra.stage import Stage, StageError
+from infra.stage import PRIORITIES, Stage, StageError
 
 PREFIX: Final = "TALLYSTICK_"
 
 _POSTING = ("assets", "accounts_table", "entries_table", "transfers_table")
 _TABLES = (*_POSTING[1:], "flows_table", "inbox_table", "audit_table", "operations_table")
 _GATEWAYS = ("providers", "public_url", "provider_keys_secret")
+_ALERTING = ("operations_table", *(f"alerts_topic_{priority.lower()}_arn" for priority in PRIORITIES), "alerts")
+_NOTING_RUNS = (*_ALERTING, "jobs")
 _QUEUEING = ("webhook_queue_url", "webhook_grace_s")
 _RECONCILING = (
-    *(*_POSTING[1:], "flows_table", "audit_table", "operations_table"),
-    *("reconciliation", "alerts_topic_arn"),
+    *(*_POSTING[1:], "flows_table", "audit_table", *_ALERTING),
+    *("reconciliation", "reconciliation_queue_url"),
 )
 _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "wallets": ("assets", "accounts_table"),
@@ -31,7 +33,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "statements": ("assets", "accounts_table", "entries_table"),
     "auth": ("user_pool_client_id",),
     "deposits": ("assets", "accounts_table", "flows_table", *_GATEWAYS, "deposit_expiry_s"),
-    "dead_letters": (*_POSTING, "flows_table", "inbox_table", "audit_table", *_GATEWAYS, *_QUEUEING),
+    "dead_letters": (*_POSTING, "flows_table", "inbox_table", "audit_table", *_GATEWAYS, *_QUEUEING, *_ALERTING),
     "withdrawals": (
         *(*_POSTING, "flows_table", "audit_table", "operations_table"),
         *("providers", "public_url", "withdrawals", "payout_queue_url"),
@@ -39,22 +41,23 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "webhooks": ("inbox_table", *_QUEUEING, "webhook_keys_secret", "providers", "public_url"),
     "health": (*_TABLES, "providers"),
     "docs": ("assets",),
-    "ledger_guard": ("alerts_topic_arn",),
-    "tally": ("operations_table", "alerts_topic_arn"),
+    "ledger_guard": _ALERTING,
+    "tally": _ALERTING,
     "webhook_processor": (
-        *(*_POSTING, "flows_table", "inbox_table", "operations_table", *_GATEWAYS),
-        *(*_QUEUEING, "webhook_retries_s", "alerts_topic_arn"),
+        *(*_POSTING, "flows_table", "inbox_table", *_GATEWAYS),
+        *(*_QUEUEING, "webhook_retries_s", *_ALERTING),
     ),
-    "webhook_sweep": ("inbox_table", *_QUEUEING),
+    "webhook_sweep": ("inbox_table", *_QUEUEING, *_NOTING_RUNS),
     "payout_worker": (
-        *(*_POSTING, "flows_table", "operations_table", *_GATEWAYS),
-        *("withdrawals", "payout_checks_s", "alerts_topic_arn"),
+        *(*_POSTING, "flows_table", *_GATEWAYS),
+        *("withdrawals", "payout_checks_s", *_ALERTING),
     ),
-    "withdrawal_sweep": ("flows_table", "payout_queue_url"),
-    "integrity": (*("assets", *_RECONCILING, "reconciliation_queue_url"),),
-    "reconciliation_planner": (*_RECONCILING, "reconciliation_queue_url"),
-    "reconciler": (*_RECONCILING, "reconciliation_queue_url"),
-    "stellar_poller": ("inbox_table", "operations_table", *_QUEUEING, "providers"),
+    "withdrawal_sweep": ("flows_table", "payout_queue_url", *_NOTING_RUNS),
+    "integrity": ("assets", *_RECONCILING),
+    "reconciliation_planner": (*_RECONCILING, "jobs"),
+    "reconciler": (*_RECONCILING, "jobs"),
+    "stellar_poller": ("inbox_table", *_QUEUEING, "providers", *_NOTING_RUNS),
+    "watchdog": _NOTING_RUNS,
 }
 
 # Of a provider's settings a function gets its own part only, or six providers would not fit: these judge a call, ...
@@ -98,7 +101,7 @@ class Environment:
             **_tables(data),
             **_configured(stage),
             "user_pool_client_id": identity.client.user_pool_client_id,
-            "alerts_topic_arn": alerts.topic.topic_arn,
+            **{f"alerts_topic_{name.lower()}_arn": topic.topic_arn for name, topic in alerts.topics.items()},
             "webhook_queue_url": webhook_queue.events.queue_url,
             "payout_queue_url": payout_queue.events.queue_url,
             "reconciliation_queue_url": reconciliation_queue.events.queue_url,
@@ -144,6 +147,8 @@ def _configured(stage: Stage) -> dict[str, str | None]:
         "withdrawals": _json(stage.model_dump(exclude_defaults=True).get("withdrawals", {})),
         "payout_checks_s": _json(stage.payout_checks_s),
         "reconciliation": _json(stage.reconciliation.model_dump(exclude_defaults=True, exclude={"concurrency"})),
+        "alerts": _json(stage.model_dump(exclude_defaults=True).get("alerts", {})),
+        "jobs": _json(stage.jobs),
     }
 
 

@@ -6,7 +6,7 @@ from constructs import Construct
 from infra.constructs.data import DEAD_INDEX, LISTED_INDEX, OPEN_INDEX, OWNER_INDEX, Data
 from infra.constructs.function import TIMEOUT, Platform, PythonFunction
 from infra.constructs.queue import WorkQueue
-from infra.constructs.rights import IN_TRANSACTION, allow_posting
+from infra.constructs.rights import IN_TRANSACTION, allow_alerting, allow_posting
 from infra.constructs.secrets import Secrets
 from infra.routes import API_FUNCTIONS
 
@@ -33,6 +33,7 @@ class Functions(Construct):
         super().__init__(scope, construct_id)
         self._data, self._queue, self._secrets = data, webhook_queue.events, secrets
         self._payouts, self._segments = payout_queue.events, reconciliation_queue.events
+        self._alerts = platform.alerts
         self.by_name = {
             name: PythonFunction(
                 self,
@@ -109,5 +110,6 @@ class Functions(Construct):
         function.allow("dynamodb:PutItem", on=[data.audit.table_arn], when=IN_TRANSACTION)
         function.allow("dynamodb:GetItem", "dynamodb:BatchGetItem", on=[data.accounts.table_arn])
         function.allow("dynamodb:GetItem", on=[data.transfers.table_arn, data.flows.table_arn])
+        allow_alerting(function, self._alerts, data)
         function.allow("sqs:SendMessage", on=[self._queue.queue_arn])
         function.allow("secretsmanager:GetSecretValue", on=[self._secrets.provider_keys])

@@ -25,13 +25,14 @@ class LedgerGuard(Construct):
             platform=platform,
             description="alert when history changes",
         )
-        allow_alerting(self._guard, alerts)
+        allow_alerting(self._guard, alerts, data)
         self._failures = failure_queue(
             self,
             self._guard,
             "Unguarded",
             alerts=alerts,
             description="The ledger guard gave up on stream records: a change of history may have gone unseen.",
+            priority="P0",
         )
         self._watch("Entries", data.entries)
         self._watch("Transfers", data.transfers)

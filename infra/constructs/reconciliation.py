@@ -7,7 +7,7 @@ from infra.constructs.background import SCHEDULED_TIMEOUT, call_regularly, consu
 from infra.constructs.data import LISTED_INDEX, OWNER_INDEX, Data
 from infra.constructs.function import Platform, PythonFunction
 from infra.constructs.queue import WorkQueue
-from infra.constructs.rights import IN_TRANSACTION, allow_alerting
+from infra.constructs.rights import IN_TRANSACTION, allow_alerting, allow_noting_runs
 
 PLANNER, WORKER = "reconciliation_planner", "reconciler"
 WORKER_TIMEOUT_S = 120
@@ -43,19 +43,15 @@ class Reconciliation(Construct):
         worker.allow("dynamodb:Query", on=[data.audit.table_arn, f"{operations}/index/{LISTED_INDEX}"])
         worker.allow("dynamodb:PutItem", on=[data.audit.table_arn], when=IN_TRANSACTION)
         # Runs and their segments, suspected transfers, and the totals that the stream did not bring up to date.
-        worker.allow(
-            *("dynamodb:BatchGetItem", "dynamodb:GetItem"),
-            *("dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
-            on=[operations],
-        )
+        worker.allow(*("dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:UpdateItem"), on=[operations])
         worker.allow("sqs:SendMessage", on=[self._queue.queue_arn])
-        allow_alerting(worker, self._platform.alerts)
+        allow_alerting(worker, self._platform.alerts, data)
         concurrency = self._platform.stage.reconciliation.concurrency
         consume(self, worker, self._queue, concurrency=concurrency, batch_size=1)
 
     def _add_planner(self) -> None:
         planner = self._function(PLANNER, "begin the reconciliation that is due", SCHEDULED_TIMEOUT)
-        planner.allow("dynamodb:GetItem", "dynamodb:PutItem", on=[self._data.operations.table_arn])
+        allow_noting_runs(planner, self._platform.alerts, self._data)
         planner.allow("dynamodb:Query", on=[self._data.audit.table_arn])
         planner.allow("sqs:SendMessage", on=[self._queue.queue_arn])
         every = Duration.seconds(self._platform.stage.reconciliation.every_s)

@@ -16,7 +16,14 @@ def allow_posting(function: PythonFunction, data: Data) -> None:
     function.allow("dynamodb:PutItem", on=[data.entries.table_arn, data.transfers.table_arn], when=IN_TRANSACTION)
 
 
-def allow_alerting(function: PythonFunction, alerts: Alerts) -> None:
-    """Let a function tell people; the topic's key is needed to publish to it."""
-    function.allow("sns:Publish", on=[alerts.topic.topic_arn])
+def allow_alerting(function: PythonFunction, alerts: Alerts, data: Data) -> None:
+    """Let a function keep alerts and tell people; the topics' key is needed to publish to them."""
+    function.allow("dynamodb:GetItem", "dynamodb:PutItem", on=[data.operations.table_arn])
+    function.allow("sns:Publish", on=alerts.topic_arns)
     function.allow("kms:Decrypt", "kms:GenerateDataKey", on=[alerts.key.key_arn])
+
+
+def allow_noting_runs(function: PythonFunction, alerts: Alerts, data: Data) -> None:
+    """Let a job of the clock note when it ran, and tell people when it could not."""
+    allow_alerting(function, alerts, data)
+    function.allow("dynamodb:UpdateItem", on=[data.operations.table_arn])

@@ -12,12 +12,19 @@ from constructs import Construct
 
 from infra.constructs.alerts import ALARM_PERIOD, Alerts
 from infra.constructs.function import PythonFunction
+from infra.stage import Priority
 
 BATCH_SIZE = 100
 
 
 def failure_queue(
-    scope: Construct, function: PythonFunction, alarm_id: str, *, alerts: Alerts, description: str
+    scope: Construct,
+    function: PythonFunction,
+    alarm_id: str,
+    *,
+    alerts: Alerts,
+    description: str,
+    priority: Priority = "P1",
 ) -> Queue:
     """Create the queue that what a function gives up on goes to, with an alarm."""
     queue = Queue(
@@ -33,6 +40,7 @@ def failure_queue(
         alarm_id,
         metric=queue.metric_approximate_number_of_messages_visible(period=ALARM_PERIOD),
         description=description,
+        priority=priority,
     )
     return queue
 

@@ -29,7 +29,7 @@ class Tally(Construct):
         operations = [data.operations.table_arn]
         tally.allow("dynamodb:BatchGetItem", on=operations)
         tally.allow("dynamodb:PutItem", "dynamodb:UpdateItem", on=operations, when=IN_TRANSACTION)
-        allow_alerting(tally, platform.alerts)
+        allow_alerting(tally, platform.alerts, data)
         failures = failure_queue(
             self,
             tally,

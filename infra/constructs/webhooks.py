@@ -3,11 +3,11 @@
 from aws_cdk import Duration
 from constructs import Construct
 
-from infra.constructs.background import SCHEDULED_TIMEOUT, call_regularly, consume
+from infra.constructs.background import SCHEDULED_TIMEOUT, call_regularly, consume, every
 from infra.constructs.data import DUE_INDEX, Data
 from infra.constructs.function import Platform, PythonFunction
 from infra.constructs.queue import WorkQueue
-from infra.constructs.rights import IN_TRANSACTION, allow_alerting, allow_posting
+from infra.constructs.rights import IN_TRANSACTION, allow_alerting, allow_noting_runs, allow_posting
 from infra.constructs.secrets import Secrets
 from infra.stage import PROCESSOR_TIMEOUT_S
 
@@ -44,7 +44,7 @@ class Webhooks(Construct):
         processor.allow("dynamodb:GetItem", "dynamodb:PutItem", on=[data.flows.table_arn])
         processor.allow("dynamodb:GetItem", "dynamodb:UpdateItem", on=[data.inbox.table_arn])
         processor.allow("secretsmanager:GetSecretValue", on=[self._secrets.provider_keys])
-        allow_alerting(processor, self._platform.alerts)
+        allow_alerting(processor, self._platform.alerts, data)
         # A payout that failed gives its part of the day's quota back.
         processor.allow("dynamodb:UpdateItem", on=[data.operations.table_arn], when=IN_TRANSACTION)
         consume(self, processor, self._queue, concurrency=self._platform.stage.webhook_concurrency)
@@ -55,17 +55,17 @@ class Webhooks(Construct):
         sweep.allow("dynamodb:Query", on=[f"{inbox}/index/{DUE_INDEX}"])
         sweep.allow("dynamodb:UpdateItem", on=[inbox])
         sweep.allow("sqs:SendMessage", on=[self._queue.queue_arn])
-        call_regularly(self, sweep, "Sweep", alerts=self._platform.alerts)
+        allow_noting_runs(sweep, self._platform.alerts, self._data)
+        call_regularly(self, sweep, "Sweep", alerts=self._platform.alerts, every=every(SWEEP))
 
     def _add_poller(self) -> None:
         poller = self._function(POLLER, "read payments off the Stellar network", SCHEDULED_TIMEOUT)
         poller.allow("dynamodb:GetItem", "dynamodb:PutItem", on=[self._data.inbox.table_arn])
-        poller.allow(
-            "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=[self._data.operations.table_arn]
-        )
+        # Beside how far it has read.
+        allow_noting_runs(poller, self._platform.alerts, self._data)
         poller.allow("sqs:SendMessage", on=[self._queue.queue_arn])
         is_used = "stellar" in self._platform.stage.providers
-        call_regularly(self, poller, "Poll", alerts=self._platform.alerts, enabled=is_used)
+        call_regularly(self, poller, "Poll", alerts=self._platform.alerts, every=every(POLLER), enabled=is_used)
 
     def _function(self, name: str, description: str, timeout: Duration) -> PythonFunction:
         return PythonFunction(self, name, platform=self._platform, description=description, timeout=timeout)

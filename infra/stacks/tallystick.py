@@ -19,6 +19,7 @@ from infra.constructs.queue import WorkQueue
 from infra.constructs.reconciliation import RECONCILER_VISIBILITY_S, Reconciliation
 from infra.constructs.secrets import Secrets
 from infra.constructs.tally import Tally
+from infra.constructs.watchdog import Watchdog
 from infra.constructs.webhooks import Webhooks
 from infra.stage import Stage
 
@@ -92,6 +93,7 @@ class TallystickStack(Stack):
         Webhooks(self, "Webhooks", platform=platform, data=data, queue=webhook_queue, secrets=secrets)
         Payouts(self, "Payouts", platform=platform, data=data, queue=payout_queue, secrets=secrets)
         Reconciliation(self, "Reconciliation", platform=platform, data=data, queue=reconciliation_queue)
+        Watchdog(self, "Watchdog", platform=platform, data=data)
         api = Api(self, "Api", stage=stage, functions=functions, identity=identity, alerts=alerts)
         self._publish(
             ApiUrl=api.http_api.api_endpoint,
@@ -99,7 +101,7 @@ class TallystickStack(Stack):
             PublicUrl=stage.public_url or api.http_api.api_endpoint,
             UserPoolId=identity.user_pool.user_pool_id,
             UserPoolClientId=identity.client.user_pool_client_id,
-            AlertsTopicArn=alerts.topic.topic_arn,
+            **{f"AlertsTopic{priority}Arn": topic.topic_arn for priority, topic in alerts.topics.items()},
             WebhookQueueUrl=webhook_queue.events.queue_url,
             WebhookDeadLetterQueueUrl=webhook_queue.dead_letters.queue_url,
             PayoutQueueUrl=payout_queue.events.queue_url,

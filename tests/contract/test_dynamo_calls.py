@@ -368,7 +368,9 @@ def test_a_change_of_an_admin_is_one_transaction_with_its_audit(dynamo: Tables, 
     outside.calls_of(outside.office(), event)
     dynamo.calls.clear()
     admin = Admin(ADMIN, "203.0.113.7", NOW_MS)
-    resolve(inbox=dynamo.ports.inbox, admin=admin, dead_letter_id=event.dead_letter_id, notes="n")
+    resolve(
+        inbox=dynamo.ports.inbox, alerts=outside.alerts, admin=admin, dead_letter_id=event.dead_letter_id, notes="n"
+    )
     assert operations(dynamo) == ["GetItem", "TransactWriteItems"]
     written = {
         (verb, part["TableName"]) for outer in dynamo.calls[-1].body["TransactItems"] for verb, part in outer.items()

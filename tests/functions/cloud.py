@@ -14,7 +14,7 @@ from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from tallystick import wiring
-from tallystick.wiring import webhooks, withdrawals
+from tallystick.wiring import alerting, webhooks, withdrawals
 from tests.functions import providers
 from tests.functions.world import Clock, handler_of
 from tests.support.moto import REGION
@@ -47,14 +47,16 @@ def create() -> None:
     secrets = boto3.client("secretsmanager", region_name=REGION)
     for name, value in _secrets().items():
         secrets.create_secret(Name=name, SecretString=json.dumps(value))
-    boto3.client("sns", region_name=REGION).create_topic(Name=providers.TOPIC_ARN.rpartition(":")[2])
+    for arn in providers.TOPIC_ARNS.values():
+        boto3.client("sns", region_name=REGION).create_topic(Name=arn.rpartition(":")[2])
 
 
 def reset() -> None:
     """Empty the queues, forget the alerts, and write the secrets as they were."""
     for queue in CONSUMERS:
         _queue(queue)._messages.clear()  # noqa: SLF001 (purging one is refused for a minute)
-    _topic().sent_notifications.clear()
+    for topic in _topics():
+        topic.sent_notifications.clear()
     for name in _changed_secrets.copy():
         write_secret(name, _secrets()[name])
         _changed_secrets.remove(name)
@@ -63,7 +65,8 @@ def reset() -> None:
 def forget_settings() -> None:
     """Start other Lambdas: the environment is read anew, and the keys too."""
     cached = (webhooks.gate, *_SPEAKING, webhooks.office, webhooks.stellar_poll, withdrawals.rules)
-    for built in (wiring.settings, *cached, webhooks._webhook_keys, webhooks._provider_keys):  # noqa: SLF001
+    secret = (webhooks._webhook_keys, webhooks._provider_keys)  # noqa: SLF001
+    for built in (wiring.settings, *cached, alerting.kept_alerts, alerting.watch, *secret):
         built.cache_clear()
 
 
@@ -101,9 +104,15 @@ def rows(table: str) -> list[dict[str, dict[str, Any]]]:
     return [item.to_json()["Attributes"] for item in tables[table].all_items()]
 
 
+def told() -> list[dict[str, Any]]:
+    """Give what people were told, the most urgent first."""
+    return [json.loads(told) for topic in _topics() for _, told, *_ in topic.sent_notifications]
+
+
 def alerts() -> list[dict[str, str]]:
-    """Give what people were told."""
-    return [json.loads(told) for _, told, *_ in _topic().sent_notifications]
+    """Give what was raised, with its facts beside its kind and severity."""
+    raised = [one for one in told() if one["event"] == "raised"]
+    return [{**one["facts"], "kind": one["kind"], "severity": one["severity"]} for one in raised]
 
 
 def message(body: str, number: int = 1) -> dict[str, Any]:
@@ -234,5 +243,6 @@ def _url(queue: str) -> str:
     return {providers.QUEUE: providers.QUEUE_URL, providers.PAYOUT_QUEUE: providers.PAYOUT_QUEUE_URL}[queue]
 
 
-def _topic() -> Any:  # noqa: ANN401
-    return get_backend("sns")[DEFAULT_ACCOUNT_ID][REGION].topics[providers.TOPIC_ARN]
+def _topics() -> list[Any]:
+    topics = get_backend("sns")[DEFAULT_ACCOUNT_ID][REGION].topics
+    return [topics[arn] for arn in providers.TOPIC_ARNS.values()]

@@ -14,6 +14,7 @@ from tallystick.adapters.providers import http
 from tallystick.adapters.providers.truelayer import jwks
 from tallystick.domain.webhooks import Provider
 from tallystick.observability import logger
+from tallystick.wiring import alerting
 from tests.functions import cloud, orders, payouts, providers, world
 from tests.functions.identity import FakeIdentity
 from tests.support.moto import Snapshot, ledger_tables
@@ -23,7 +24,7 @@ OF_EVENTS: Final = (
     *("webhooks", "webhook_processor", "webhook_sweep", "stellar_poller"),
     *("payout_worker", "withdrawal_sweep"),
 )
-MEASURED: Final = OF_EVENTS[1:]
+MEASURED: Final = (*OF_EVENTS[1:], "watchdog")
 """Functions that have the clock by name, and those whose metrics took their namespace when they were imported."""
 
 _built: dict[str, Snapshot] = {}
@@ -142,6 +143,7 @@ def _replace_the_outside(patch: pytest.MonkeyPatch, clock: world.Clock) -> None:
     for name in MEASURED:
         patch.setattr(f"functions.{name}.handler.metrics.provider.namespace", "Tallystick")
     patch.setattr(wiring, "now_ms", clock)
+    patch.setattr(alerting, "now_ms", clock)
     patch.setattr(wiring, "new_wallet_id", lambda: "wal_new")
     patch.setattr(wiring, "identity", FakeIdentity)
     patch.setattr(jwks, "published_keys", lambda _url: providers.truelayer_keys())

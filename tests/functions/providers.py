@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from cli.webhooks import keys, signers
+from tallystick.domain.alerts import Priority
 from tallystick.domain.webhooks import Provider
 from tests.support.sealed import key_of, secret_of
 from tests.unit.webhooks.cases import fixture
@@ -23,7 +24,7 @@ QUEUE: Final = "webhooks"
 PAYOUT_QUEUE: Final = "payouts"
 QUEUE_URL: Final = f"https://sqs.us-east-1.amazonaws.com/123456789012/{QUEUE}"
 PAYOUT_QUEUE_URL: Final = f"https://sqs.us-east-1.amazonaws.com/123456789012/{PAYOUT_QUEUE}"
-TOPIC_ARN: Final = "arn:aws:sns:us-east-1:123456789012:alerts"
+TOPIC_ARNS: Final = {priority: f"arn:aws:sns:us-east-1:123456789012:alerts-{priority.lower()}" for priority in Priority}
 WEBHOOK_KEYS_SECRET: Final = "webhook-keys"
 PROVIDER_KEYS_SECRET: Final = "provider-keys"
 
@@ -100,7 +101,7 @@ def environment(providers: Mapping[Provider, Mapping[str, Any]]) -> dict[str, st
         "TALLYSTICK_WEBHOOK_QUEUE_URL": QUEUE_URL,
         "TALLYSTICK_WEBHOOK_KEYS_SECRET": WEBHOOK_KEYS_SECRET,
         "TALLYSTICK_PROVIDER_KEYS_SECRET": PROVIDER_KEYS_SECRET,
-        "TALLYSTICK_ALERTS_TOPIC_ARN": TOPIC_ARN,
+        **{f"TALLYSTICK_ALERTS_TOPIC_{priority}_ARN": arn for priority, arn in TOPIC_ARNS.items()},
         "TALLYSTICK_WITHDRAWALS": json.dumps(WITHDRAWALS),
         "TALLYSTICK_PAYOUT_QUEUE_URL": PAYOUT_QUEUE_URL,
         "TALLYSTICK_PAYOUT_CHECKS_S": json.dumps(PAYOUT_CHECKS_S),

@@ -69,7 +69,7 @@ class Poison:
         return paid("dep_poison", "evt_poison"), 1
 
     def nobody_can_be_told(self, patch: pytest.MonkeyPatch) -> tuple[str, int]:
-        patch.setattr("tallystick.adapters.alerts.SnsAlerts.raise_alert", _raise)
+        patch.setattr("tallystick.adapters.alerts.SnsAnnouncer.announce", _raise)
         return self.unreadable(patch)[0], 1
 
     def the_queue_does_not_answer(self, patch: pytest.MonkeyPatch) -> tuple[str, int]:

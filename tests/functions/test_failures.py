@@ -125,6 +125,9 @@ def test_failed_alert_fails_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
         def raise_alert(self, alert: Alert) -> None:
             raise ConnectionError(alert.kind)
 
+        def end_alert(self, kind: str, subject: str) -> None:
+            raise AssertionError(kind, subject)
+
     monkeypatch.setattr(wiring, "alerts", BrokenAlerts)
     monkeypatch.setattr(metrics.provider, "namespace", "Tallystick")
     (sample,) = [sample for sample in samples_of("ledger_guard") if sample.name == "1-overwritten-entry"]

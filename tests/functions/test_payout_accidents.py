@@ -13,6 +13,7 @@ from tallystick import wiring
 from tallystick.domain.breaker import THRESHOLD, Breaker, BreakerState
 from tallystick.domain.inbox import EventState
 from tallystick.domain.money import parse_amount
+from tallystick.services.breaking import BREAKER_OPEN
 from tallystick.wiring import withdrawals as wired
 from tests.functions import books, cloud, providers
 from tests.functions.deliveries import stored as events
@@ -207,18 +208,18 @@ SITUATIONS: Final = {
     "stellar, sent": Situation(sent, "stellar", 10, 27),
     "stellar, sent to what was new": Situation(sent_to_what_was_new, "stellar", 11, 31),
     "stellar, sent again": Situation(sent_again, "stellar", 15, 39),
-    "stellar, sent to nobody": Situation(sent_to_nobody, "stellar", 10, 26, "FAILED", payouts=0),
-    "stripe, sent as a probe": Situation(sent_as_a_probe, "stripe", 10, 31),
-    "stripe, sent though refused": Situation(sent_though_refused, "stripe", 9, 27, "FAILED", payouts=0),
+    "stellar, sent to nobody": Situation(sent_to_nobody, "stellar", 13, 36, "FAILED", payouts=0),
+    "stripe, sent as a probe": Situation(sent_as_a_probe, "stripe", 11, 33),
+    "stripe, sent though refused": Situation(sent_though_refused, "stripe", 12, 37, "FAILED", payouts=0),
     "stripe, looked up": Situation(looked_up, "stripe", 6, 14),
-    "paystack, looked up": Situation(looked_up, "paystack", 7, 18, "FAILED"),
+    "paystack, looked up": Situation(looked_up, "paystack", 10, 28, "FAILED"),
     "stripe, looked for": Situation(looked_for, "stripe", 9, 22),
     "stripe, told": Situation(told, "stripe", 7, 18),
-    "truelayer, told": Situation(told, "truelayer", 9, 27, "FAILED"),
+    "truelayer, told": Situation(told, "truelayer", 12, 37, "FAILED"),
     "paystack, told before the answer": Situation(told_before_the_answer, "paystack", 7, 18),
-    "stripe, told that it came back": Situation(told_that_it_came_back, "stripe", 8, 22, "RETURNED"),
+    "stripe, told that it came back": Situation(told_that_it_came_back, "stripe", 11, 32, "RETURNED"),
 }
-TOTAL: Final = 393
+TOTAL: Final = 445
 MOVED: Final = {
     "COMPLETED": ["withdrawal", "withdrawal-hold"],
     "FAILED": ["withdrawal-hold", "withdrawal-release"],
@@ -242,7 +243,8 @@ def outcome(scene: Scene) -> dict[str, Any]:
         "payouts": len(made(scene.played, scene.provider)),
         "used": (used.units, used.count),
         "events done": all(event.state is EventState.DONE for event in events().values()),
-        "alerts": {alert["kind"] for alert in cloud.alerts()},
+        # A probe that an accident befalls is told of: whether the breaker was open before, people know.
+        "alerts": {alert["kind"] for alert in cloud.alerts()} - {BREAKER_OPEN},
     }
 
 
@@ -287,8 +289,11 @@ def test_an_accident_at_any_call_changes_nothing_in_the_end(name: str, clock: Cl
         scene.played.restore()
         clock.now_ms = now_ms
         start_anew()
-        suffer(scene, act, **{moment: at(number, accident)})
+        stays = suffer(scene, act, **{moment: at(number, accident)})
         scene.finish()
+        if stays:  # the message comes back, after the sweep's own
+            with watched(scene.played):
+                act()
         assert outcome(scene) == wanted, f"{accident.__name__} {moment} {calls[number]}, call {number}"
     assert (len(calls), len(accidents)) == (situation.calls, situation.accidents)
 
@@ -297,9 +302,10 @@ def test_so_many_accidents_are_suffered() -> None:
     assert sum(situation.accidents for situation in SITUATIONS.values()) == TOTAL
 
 
-def suffer(scene: Scene, act: Act, **hooks: cloud.Operation) -> None:
+def suffer(scene: Scene, act: Act, **hooks: cloud.Operation) -> bool:
+    """Let an accident happen; tell whether the message stays in the queue."""
     try:
         with watched(scene.played, **hooks):
-            act()
+            return bool(act())
     except cloud.Killed:
-        pass
+        return True

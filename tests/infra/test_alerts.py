@@ -1,9 +1,10 @@
-"""Nothing that goes wrong goes unheard: alarms, the ledger guard, and the topic behind both."""
+"""Nothing that goes wrong goes unheard: alarms, the ledger guard, and the topics behind both."""
 
 import json
 from typing import Any
 
 from infra.routes import FUNCTIONS
+from infra.stage import PRIORITIES
 from tests.infra.synthesis import Synthesis, render
 
 
@@ -60,6 +61,8 @@ def test_queues_are_encrypted_in_rest_and_in_transit(synthesis: Synthesis) -> No
             "GuardFailures",
             "PayoutQueueDeadLetters",
             "PayoutQueueEvents",
+            "ReconciliationQueueDeadLetters",
+            "ReconciliationQueueEvents",
             "TallyFailures",
             "WebhookQueueDeadLetters",
             "WebhookQueueEvents",
@@ -72,8 +75,8 @@ def test_queues_are_encrypted_in_rest_and_in_transit(synthesis: Synthesis) -> No
 
 
 def test_every_crash_server_error_and_lost_record_raises_an_alarm(synthesis: Synthesis) -> None:
-    """One alarm per function and one each for the API, where messages end, and the clock; all to the topic."""
-    alarms = synthesis.properties("AWS::CloudWatch::Alarm").values()
+    """One alarm per function and one each for the API, where messages end, and the clock."""
+    alarms = alarms_of_what_happens(synthesis).values()
 
     watched = sorted((alarm["MetricName"], render(alarm["Dimensions"][0]["Value"])) for alarm in alarms)
     functions = synthesis.resources("AWS::Lambda::Function")
@@ -86,30 +89,59 @@ def test_every_crash_server_error_and_lost_record_raises_an_alarm(synthesis: Syn
             ("ApproximateNumberOfMessagesVisible", "TallyFailures.QueueName"),
             ("ApproximateNumberOfMessagesVisible", "WebhookQueueDeadLetters.QueueName"),
             ("FailedInvocations", "PayoutsSweep"),
+            ("FailedInvocations", "WatchdogWatch"),
             ("FailedInvocations", "WebhooksPoll"),
             ("FailedInvocations", "WebhooksSweep"),
             *(("Errors", name) for name in functions),
         ]
     )
     for alarm in alarms:
-        assert [render(action) for action in alarm["AlarmActions"]] == ["AlertsTopic"]
         assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("GreaterThanThreshold", 0)
         assert alarm["TreatMissingData"] == "notBreaching"
         # The local cloud refuses alarms on expressions.
         assert "Metrics" not in alarm
 
 
-def test_the_topic_is_encrypted_with_a_key_that_alarms_may_use(synthesis: Synthesis) -> None:
-    """With AWS's own key for SNS an alarm would be dropped without a word."""
-    (topic,) = synthesis.properties("AWS::SNS::Topic").values()
-    (key,) = synthesis.properties("AWS::KMS::Key").values()
-    (policy,) = synthesis.properties("AWS::SNS::TopicPolicy").values()
+def test_an_alarm_goes_to_the_topic_of_its_priority_and_so_does_its_end(synthesis: Synthesis) -> None:
+    """What may hide that history was changed is for right now, as is a watchdog that stands still."""
+    urgent = {"GuardUnguarded", "WatchdogSilent"}
+    for name, alarm in synthesis.properties("AWS::CloudWatch::Alarm").items():
+        expected = ["AlertsP0" if name in urgent else "AlertsP1"]
+        assert [render(action) for action in alarm["AlarmActions"]] == expected
+        assert [render(action) for action in alarm["OKActions"]] == expected
 
-    assert render(topic["KmsMasterKeyId"]) == "AlertsKey.Arn"
+
+def test_a_watchdog_that_is_not_called_for_ten_minutes_raises_an_alarm(production: Synthesis, local: Synthesis) -> None:
+    """The local cloud counts no calls: there the alarm would never end."""
+    alarm = production.properties("AWS::CloudWatch::Alarm")["WatchdogSilent"]
+
+    assert (alarm["MetricName"], render(alarm["Dimensions"][0]["Value"])) == ("Invocations", "WatchdogFunction")
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    assert (alarm["Period"], alarm["EvaluationPeriods"], alarm["Statistic"]) == (600, 1, "Sum")
+    assert alarm["TreatMissingData"] == "breaching"
+    assert "WatchdogSilent" not in local.resources("AWS::CloudWatch::Alarm")
+
+
+def test_the_topics_are_encrypted_with_a_key_that_alarms_may_use(synthesis: Synthesis) -> None:
+    """With AWS's own key for SNS an alarm would be dropped without a word."""
+    topics = synthesis.properties("AWS::SNS::Topic")
+    (key,) = synthesis.properties("AWS::KMS::Key").values()
+    policies = synthesis.properties("AWS::SNS::TopicPolicy").values()
+
+    assert set(topics) == {f"Alerts{priority}" for priority in PRIORITIES}
+    assert {render(topic["KmsMasterKeyId"]) for topic in topics.values()} == {"AlertsKey.Arn"}
     assert key["EnableKeyRotation"] is True
     assert grants_to_alarms(key["KeyPolicy"]["Statement"]) == ["kms:Decrypt", "kms:GenerateDataKey*"]
-    assert grants_to_alarms(policy["PolicyDocument"]["Statement"]) == "sns:Publish"
-    assert refuses_plain_text(policy["PolicyDocument"]["Statement"])
+    assert sorted(render(topic) for policy in policies for topic in policy["Topics"]) == sorted(topics)
+    for policy in policies:
+        assert grants_to_alarms(policy["PolicyDocument"]["Statement"]) == "sns:Publish"
+        assert refuses_plain_text(policy["PolicyDocument"]["Statement"])
+
+
+def alarms_of_what_happens(synthesis: Synthesis) -> dict[str, dict[str, Any]]:
+    """Leave out the one alarm of what does not happen."""
+    alarms = synthesis.properties("AWS::CloudWatch::Alarm")
+    return {name: alarm for name, alarm in alarms.items() if name != "WatchdogSilent"}
 
 
 def grants_to_alarms(statements: list[dict[str, Any]]) -> object:

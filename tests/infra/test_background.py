@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from infra.routes import JOBS
 from tests.infra.connected import connected
 from tests.infra.synthesis import Synthesis, render, stage_of, synthesize
 
-RATES = {"ReconciliationPlan": "rate(15 minutes)"}
 STAGES = ("local", "staging", "production")
 
 
@@ -76,7 +77,7 @@ def test_a_stage_may_bound_how_many_consumers_run(tmp_path_factory: pytest.TempP
     assert mappings["PayoutsEvents"]["ScalingConfig"] == {"MaximumConcurrency": 2}
 
 
-def test_the_clock_calls_and_makes_up_for_nothing(synthesis: Synthesis) -> None:
+def test_the_clock_calls_as_often_as_the_watchdog_expects_and_makes_up_for_nothing(synthesis: Synthesis) -> None:
     """What one call did not do, the next one does: repeats would only pile up."""
     rules = synthesis.properties("AWS::Events::Rule")
 
@@ -84,13 +85,15 @@ def test_the_clock_calls_and_makes_up_for_nothing(synthesis: Synthesis) -> None:
     for name, rule in rules.items():
         (target,) = rule["Targets"]
         called[name] = render(target["Arn"])
-        assert rule["ScheduleExpression"] == RATES.get(name, "rate(1 minute)")
+        minutes = JOBS[function_of(synthesis, target)] // 60
+        assert rule["ScheduleExpression"] == ("rate(1 minute)" if minutes == 1 else f"rate({minutes} minutes)")
         assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 2}
     assert called == {
         "WebhooksSweep": "WebhooksWebhookSweepFunction.Arn",
         "WebhooksPoll": "WebhooksStellarPollerFunction.Arn",
         "PayoutsSweep": "PayoutsWithdrawalSweepFunction.Arn",
         "ReconciliationPlan": "ReconciliationReconciliationPlannerFunction.Arn",
+        "WatchdogWatch": "WatchdogFunction.Arn",
     }
     for config in synthesis.properties("AWS::Lambda::EventInvokeConfig").values():
         assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
@@ -108,6 +111,7 @@ def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis
     assert sorted((render(one["SourceArn"]), render(one["FunctionName"])) for one in permissions) == [
         ("PayoutsSweep.Arn", "PayoutsWithdrawalSweepFunction.Arn"),
         ("ReconciliationPlan.Arn", "ReconciliationReconciliationPlannerFunction.Arn"),
+        ("WatchdogWatch.Arn", "WatchdogFunction.Arn"),
         ("WebhooksPoll.Arn", "WebhooksStellarPollerFunction.Arn"),
         ("WebhooksSweep.Arn", "WebhooksWebhookSweepFunction.Arn"),
     ]
@@ -131,3 +135,10 @@ def test_the_secrets_are_made_empty_and_are_named_by_cloudformation(synthesis: S
     for secret in secrets.values():
         assert json.loads(secret["SecretString"]) == {}
         assert set(secret) == {"Description", "SecretString"}
+
+
+def function_of(synthesis: Synthesis, target: dict[str, Any]) -> str:
+    """Name the function that a rule calls."""
+    logical_id = render(target["Arn"]).removesuffix(".Arn")
+    handler: str = synthesis.properties("AWS::Lambda::Function")[logical_id]["Handler"]
+    return handler.split(".")[1]

@@ -9,8 +9,8 @@ import pytest
 
 from infra.app import file_context
 from infra.artifacts.target import AWS
-from infra.routes import API_FUNCTIONS, FUNCTIONS
-from infra.stage import StageError, load_stage
+from infra.routes import API_FUNCTIONS, FUNCTIONS, JOBS, RECONCILIATION, WATCHDOG
+from infra.stage import PRIORITIES, StageError, load_stage
 from tests.infra.connected import connected, example, provider
 from tests.infra.synthesis import Synthesis, new_app, readable, render, stage_of, synthesize
 
@@ -26,8 +26,9 @@ LEDGER = {ACCOUNTS, ENTRIES, TRANSFERS}
 POSTING = LEDGER | {"TALLYSTICK_SERVICE_LIMITS"}
 QUEUEING = {"TALLYSTICK_WEBHOOK_QUEUE_URL", "TALLYSTICK_WEBHOOK_GRACE_S"}
 GATEWAYS = {"TALLYSTICK_PROVIDERS", "TALLYSTICK_PUBLIC_URL", "TALLYSTICK_PROVIDER_KEYS_SECRET"}
-RECONCILING = LEDGER | {FLOWS, AUDIT, OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN"}
-RECONCILING |= {"TALLYSTICK_RECONCILIATION", "TALLYSTICK_RECONCILIATION_QUEUE_URL"}
+ALERTING = {OPERATIONS, "TALLYSTICK_ALERTS", *(f"TALLYSTICK_ALERTS_TOPIC_{priority}_ARN" for priority in PRIORITIES)}
+NOTING_RUNS = ALERTING | {"TALLYSTICK_JOBS"}
+RECONCILING = LEDGER | {FLOWS, AUDIT, "TALLYSTICK_RECONCILIATION", "TALLYSTICK_RECONCILIATION_QUEUE_URL"} | ALERTING
 SETTINGS = {
     "wallets": {ACCOUNTS},
     "credit": POSTING,
@@ -36,28 +37,24 @@ SETTINGS = {
     "statements": {ACCOUNTS, ENTRIES},
     "auth": {"TALLYSTICK_USER_POOL_CLIENT_ID"},
     "deposits": {ACCOUNTS, FLOWS, "TALLYSTICK_DEPOSIT_EXPIRY_S"} | GATEWAYS,
-    "dead_letters": LEDGER | {FLOWS, INBOX, AUDIT} | QUEUEING | GATEWAYS,
+    "dead_letters": LEDGER | {FLOWS, INBOX, AUDIT} | QUEUEING | GATEWAYS | ALERTING,
     "withdrawals": LEDGER
     | {FLOWS, AUDIT, OPERATIONS, "TALLYSTICK_PROVIDERS", "TALLYSTICK_PUBLIC_URL"}
     | {"TALLYSTICK_WITHDRAWALS", "TALLYSTICK_PAYOUT_QUEUE_URL"},
     "webhooks": {INBOX, "TALLYSTICK_WEBHOOK_KEYS_SECRET", "TALLYSTICK_PROVIDERS", "TALLYSTICK_PUBLIC_URL"} | QUEUEING,
     "health": LEDGER | {FLOWS, INBOX, AUDIT, OPERATIONS, "TALLYSTICK_PROVIDERS"},
     "docs": set[str](),
-    "ledger_guard": {"TALLYSTICK_ALERTS_TOPIC_ARN"},
-    "tally": {OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN"},
-    "webhook_processor": LEDGER
-    | {FLOWS, INBOX, OPERATIONS, "TALLYSTICK_WEBHOOK_RETRIES_S", "TALLYSTICK_ALERTS_TOPIC_ARN"}
-    | QUEUEING
-    | GATEWAYS,
-    "webhook_sweep": {INBOX} | QUEUEING,
-    "payout_worker": LEDGER
-    | {FLOWS, OPERATIONS, "TALLYSTICK_ALERTS_TOPIC_ARN", "TALLYSTICK_WITHDRAWALS", "TALLYSTICK_PAYOUT_CHECKS_S"}
-    | GATEWAYS,
-    "withdrawal_sweep": {FLOWS, "TALLYSTICK_PAYOUT_QUEUE_URL"},
+    "ledger_guard": ALERTING,
+    "tally": ALERTING,
+    "webhook_processor": LEDGER | {FLOWS, INBOX, "TALLYSTICK_WEBHOOK_RETRIES_S"} | ALERTING | QUEUEING | GATEWAYS,
+    "webhook_sweep": {INBOX} | QUEUEING | NOTING_RUNS,
+    "payout_worker": LEDGER | {FLOWS, "TALLYSTICK_WITHDRAWALS", "TALLYSTICK_PAYOUT_CHECKS_S"} | GATEWAYS | ALERTING,
+    "withdrawal_sweep": {FLOWS, "TALLYSTICK_PAYOUT_QUEUE_URL"} | NOTING_RUNS,
     "integrity": RECONCILING,
-    "reconciliation_planner": RECONCILING,
-    "reconciler": RECONCILING,
-    "stellar_poller": {INBOX, OPERATIONS, "TALLYSTICK_PROVIDERS"} | QUEUEING,
+    "reconciliation_planner": RECONCILING | NOTING_RUNS,
+    "reconciler": RECONCILING | NOTING_RUNS,
+    "stellar_poller": {INBOX, "TALLYSTICK_PROVIDERS"} | QUEUEING | NOTING_RUNS,
+    "watchdog": NOTING_RUNS,
 }
 PROVIDERS = {"stripe", "paystack", "moonpay", "ramp", "truelayer", "stellar"}
 OF_SEALS = {"allowlist", "tolerance_s", "jwks_url", "trusted_jku"}
@@ -137,7 +134,8 @@ def test_settings_point_at_the_queue_and_the_secrets(with_providers: Synthesis) 
     assert render(webhooks["TALLYSTICK_WEBHOOK_KEYS_SECRET"]) == "SecretsWebhookKeys.Id"
     assert render(processor["TALLYSTICK_PROVIDER_KEYS_SECRET"]) == "SecretsProviderKeys.Id"
     assert render(webhooks["TALLYSTICK_WEBHOOK_QUEUE_URL"]) == "WebhookQueueEvents"
-    assert render(processor["TALLYSTICK_ALERTS_TOPIC_ARN"]) == "AlertsTopic"
+    for priority in PRIORITIES:
+        assert render(processor[f"TALLYSTICK_ALERTS_TOPIC_{priority}_ARN"]) == f"Alerts{priority}"
     for name in ("withdrawals", "withdrawal_sweep"):
         payouts = variables_of(with_providers, name)["TALLYSTICK_PAYOUT_QUEUE_URL"]
         assert render(payouts) == "PayoutQueueEvents"
@@ -202,7 +200,8 @@ def customized(tmp_path_factory: pytest.TempPathFactory) -> Synthesis:
     """Synthesize a staging that uses every optional setting."""
     settings = {
         **file_context()["stages"]["staging"],
-        "alarm_email": "ops@example.com",
+        "alarm_emails": {"P0": ["ops@example.com", "chief@example.com"], "P2": ["desk@example.com"]},
+        "alerts": {"PAYOUT_FAILED": {"severity": "low"}},
         "assets": {"GLD": {"scale": 3, "kind": "metal"}},
         "reserved_concurrency": {"credit": 7},
     }
@@ -235,16 +234,45 @@ def test_assets_of_a_stage_reach_who_asks_for_them(customized: Synthesis) -> Non
     }
     assert {name for name, value in assets.items() if value is None} == {
         *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep"),
-        *("tally", "reconciler", "reconciliation_planner"),
+        *("tally", "reconciler", "reconciliation_planner", "watchdog"),
     }
 
 
-def test_alerts_are_mailed_when_the_stage_has_an_address(customized: Synthesis, production: Synthesis) -> None:
-    """Without an address the topic waits for other subscribers."""
-    (subscription,) = customized.properties("AWS::SNS::Subscription").values()
+def test_alerts_are_mailed_to_the_addresses_that_the_stage_has_for_their_priority(
+    customized: Synthesis, production: Synthesis
+) -> None:
+    """Without an address the topics wait for other subscribers."""
+    mailed = {
+        (render(one["TopicArn"]), one["Endpoint"])
+        for one in customized.properties("AWS::SNS::Subscription").values()
+        if one["Protocol"] == "email"
+    }
 
-    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
-    assert production.resources("AWS::SNS::Subscription") == {}
+    assert mailed == {
+        ("AlertsP0", "ops@example.com"),
+        ("AlertsP0", "chief@example.com"),
+        ("AlertsP2", "desk@example.com"),
+    }
+    assert {one["Protocol"] for one in production.properties("AWS::SNS::Subscription").values()} <= {"lambda"}
+
+
+def test_severities_of_a_stage_reach_who_raises_alerts(customized: Synthesis, production: Synthesis) -> None:
+    """Where it says nothing, the code's own count."""
+    for name in ("webhook_processor", "ledger_guard", "watchdog"):
+        told = variables_of(customized, name)["TALLYSTICK_ALERTS"]
+        assert json.loads(told) == {"PAYOUT_FAILED": {"severity": "low"}}
+        assert json.loads(variables_of(production, name)["TALLYSTICK_ALERTS"]) == {}
+
+
+def test_the_watchdog_is_told_of_all_jobs_that_run(with_providers: Synthesis, production: Synthesis) -> None:
+    """Not of the one that nobody calls where Stellar is not configured."""
+    rules = with_providers.properties("AWS::Events::Rule")
+    told = json.loads(variables_of(with_providers, "watchdog")["TALLYSTICK_JOBS"])
+
+    assert told == {name: every_s for name, every_s in JOBS.items() if name != WATCHDOG} | {RECONCILIATION: 900}
+    assert len(rules) == len(JOBS)
+    without = json.loads(variables_of(production, "watchdog")["TALLYSTICK_JOBS"])
+    assert set(told) - set(without) == {"stellar_poller"}
 
 
 def test_every_function_has_its_code_in_the_repository() -> None:

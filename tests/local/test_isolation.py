@@ -178,7 +178,7 @@ def _is_allowed(call: Callable[[], Any]) -> bool:
 
 @pytest.fixture
 def alerts(deployment: Deployment) -> Iterator[Callable[[], list[dict[str, str]]]]:
-    """Subscribe a queue to the alerts topic; reads what has arrived."""
+    """Subscribe a queue to the topic of what is urgent; reads what has arrived."""
     sqs, sns = deployment.client("sqs"), deployment.client("sns")
     queue = sqs.create_queue(QueueName=f"alerts-{secrets.token_hex(4)}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -191,7 +191,7 @@ def alerts(deployment: Deployment) -> Iterator[Callable[[], list[dict[str, str]]
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
     subscription = sns.subscribe(
-        TopicArn=deployment.outputs["AlertsTopicArn"],
+        TopicArn=deployment.outputs["AlertsTopicP0Arn"],
         Protocol="sqs",
         Endpoint=arn,
         Attributes={"RawMessageDelivery": "true"},
@@ -200,7 +200,8 @@ def alerts(deployment: Deployment) -> Iterator[Callable[[], list[dict[str, str]]
 
     def receive() -> list[dict[str, str]]:
         messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", [])
-        return [json.loads(message["Body"]) for message in messages]
+        told = [json.loads(message["Body"]) for message in messages]
+        return [{**one["facts"], "kind": one["kind"], "severity": one["severity"]} for one in told]
 
     yield receive
     sns.unsubscribe(SubscriptionArn=subscription)

@@ -251,7 +251,7 @@ class TestFailures:
 
 @dataclass(slots=True)
 class Mailbox:
-    """Receive what the alerts' topic sends."""
+    """Receive what the alerts' topics send, with the facts beside the kind."""
 
     sqs: "SQSClient"
     url: str
@@ -266,12 +266,13 @@ class Mailbox:
 
     def collect(self) -> None:
         messages = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", [])
-        self.received += [json.loads(json.loads(message["Body"])["Message"]) for message in messages]
+        told = [json.loads(json.loads(message["Body"])["Message"]) for message in messages]
+        self.received += [{**one["facts"], "kind": one["kind"]} for one in told]
 
 
 @pytest.fixture(scope="module")
 def alerts(deployment: Deployment) -> Iterator[Mailbox]:
-    """Subscribe to the alerts' topic."""
+    """Subscribe to the alerts' topics."""
     sqs: SQSClient = deployment.client("sqs")
     sns: SNSClient = deployment.client("sns")
     url = sqs.create_queue(QueueName=f"alerts-{secrets.token_hex(3)}")["QueueUrl"]
@@ -279,7 +280,8 @@ def alerts(deployment: Deployment) -> Iterator[Mailbox]:
     anybody = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [anybody]})
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
-    sns.subscribe(TopicArn=deployment.outputs["AlertsTopicArn"], Protocol="sqs", Endpoint=arn)
+    for priority in ("P0", "P1", "P2"):
+        sns.subscribe(TopicArn=deployment.outputs[f"AlertsTopic{priority}Arn"], Protocol="sqs", Endpoint=arn)
     yield Mailbox(sqs, url, [])
     sqs.delete_queue(QueueUrl=url)
 

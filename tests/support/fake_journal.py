@@ -10,7 +10,7 @@ from tallystick.domain.flows import Flow
 from tallystick.domain.reconciliation import Checkpoint, Head, Stored
 from tallystick.domain.runs import Mode, Part, Progress, Run, Verdict
 from tallystick.domain.times import to_rfc3339
-from tallystick.domain.transfers import TRANSFER_PREFIX, Record
+from tallystick.domain.transfers import TRANSFER_ID, TRANSFER_PREFIX, Record
 from tallystick.services.ports.journal import Snapshot
 from tallystick.services.ports.paging import Page
 from tests.support.fake_store import FakeStore
@@ -19,11 +19,14 @@ from tests.support.fake_webhooks import call
 
 @dataclass
 class Vouched:
-    """Hold what was vouched for: `words` are what accounts say of themselves, `checkpoints` what is kept for good."""
+    """Hold what was vouched for: `words` are what accounts say of themselves, `checkpoints` what is kept for good.
+
+    `unreadable` are the keys of accounts, entries and transfer records whose items are not as they should be.
+    """
 
     words: dict[str, tuple[str, str]] = field(default_factory=dict)
     checkpoints: dict[tuple[str, int], Checkpoint] = field(default_factory=dict)
-    unreadable: set[str] = field(default_factory=set)
+    unreadable: set[str | tuple[str, int, int]] = field(default_factory=set)
 
 
 @dataclass
@@ -63,18 +66,18 @@ class FakeJournal:
         with call(self.backing, f"{self.name}.at"):
             return [stored for found_ms, stored in self._stored(account_id) if found_ms == time_ms]
 
-    def records(self, transfer_ids: Sequence[str]) -> Mapping[str, Record]:
+    def records(self, transfer_ids: Sequence[str]) -> Mapping[str, Record | None]:
         """Give records by their ids."""
         with call(self.backing, f"{self.name}.records"):
-            keys = {name: name.removeprefix(TRANSFER_PREFIX) for name in transfer_ids}
-            return {name: self.backing.records[key] for name, key in keys.items() if key in self.backing.records}
+            keys = {name: name.removeprefix(TRANSFER_PREFIX) for name in transfer_ids if TRANSFER_ID.fullmatch(name)}
+            return {name: self._record(key) for name, key in keys.items() if key in self.backing.records}
 
     def transfers(self, segment: int, segments: int, after: str | None, limit: int) -> Page[tuple[str, Record | None]]:
         """Give a page of a segment."""
         with call(self.backing, f"{self.name}.transfers"):
             mine = [key for key in sorted(self.backing.records) if crc32(key.encode()) % segments == segment]
             rest = [key for key in mine if after is None or key > after]
-            page: list[tuple[str, Record | None]] = [(key, self.backing.records[key]) for key in rest[:limit]]
+            page: list[tuple[str, Record | None]] = [(key, self._record(key)) for key in rest[:limit]]
             return Page(page, rest[limit - 1] if len(rest) > limit else None)
 
     def flow(self, flow_id: str) -> Flow | None:
@@ -94,16 +97,22 @@ class FakeJournal:
             return Head(account_id, fault="It cannot be read.")
         return head_of(self.backing.account_items[account_id], self.vouched.words.get(account_id))
 
+    def _record(self, transfer_key: str) -> Record | None:
+        return None if transfer_key in self.vouched.unreadable else self.backing.records[transfer_key]
+
     def _stored(self, account_id: str) -> list[tuple[int, Stored]]:
-        found = sorted((key, entry) for key, entry in self.backing.entry_items.items() if key[0] == account_id)
-        return [(key[1], stored_as(key, entry)) for key, entry in found]
+        found = sorted(key for key in self.backing.entry_items if key[0] == account_id)
+        return [(key[1], self._stored_at(key)) for key in found]
+
+    def _stored_at(self, key: tuple[str, int, int]) -> Stored:
+        return stored_as(key, None if key in self.vouched.unreadable else self.backing.entry_items[key])
 
 
-def stored_as(key: tuple[str, int, int], entry: Entry) -> Stored:
+def stored_as(key: tuple[str, int, int], entry: Entry | None) -> Stored:
     """Say how an entry stands under a key."""
     _, time_ms, sequence = key
-    name = f"{to_rfc3339(time_ms)}#{sequence:012d}"
-    return Stored(name, entry, in_place=(entry.time_ms, entry.sequence) == (time_ms, sequence))
+    in_place = entry is None or (entry.time_ms, entry.sequence) == (time_ms, sequence)
+    return Stored(f"{to_rfc3339(time_ms)}#{sequence:012d}", entry, in_place=in_place)
 
 
 def head_of(account: Account, word: tuple[str, str] | None = None) -> Head:

@@ -227,21 +227,24 @@ class FakeCursors:
 
 @dataclass
 class FakeAlerts:
-    """Implement the port Alerts; `raised` lists what people were told."""
+    """Implement the port Alerts; `raised` and `ended` list what people were told, `told` in which order."""
 
     backing: FakeStore
     raised: list[Alert] = field(default_factory=list)
     ended: list[tuple[str, str]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     def raise_alert(self, alert: Alert) -> None:
         """Tell people."""
         with call(self.backing, "alerts.raise"):
             self.raised.append(alert)
+            self.told.append("raised")
 
     def end_alert(self, kind: str, subject: str) -> None:
         """Say that it is over."""
         with call(self.backing, "alerts.end"):
             self.ended.append((kind, subject))
+            self.told.append("ended")
 
     @property
     def kinds(self) -> list[str]:

@@ -1,19 +1,22 @@
-"""Set the scene of a reconciliation: the ledger of `scene`, and a bureau that works on it."""
+"""Set the scene of a reconciliation: a ledger that money leaves too, and a bureau that works on it."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from tallystick.domain.runs import Mode, Run, Verdict
 from tallystick.domain.tallies import BUCKET_MS
 from tallystick.domain.transfers import Transfer
 from tallystick.services.covering import Cover
 from tallystick.services.examining import Desk
+from tallystick.services.ports.alerts import Alert
 from tallystick.services.reconciling import Bureau, NotYet, Rhythm, begin, work
 from tallystick.services.tallying import add
 from tests.support.fake_journal import FakeCheckpoints, FakeJournal, FakeRuns, FakeSuspects, Vouched
+from tests.support.fake_store import FakeStore
 from tests.support.fake_tallies import FakeTallies
-from tests.support.fake_webhooks import FakeAlerts, FakeFlows, FakeQueue
-from tests.support.scene import Scene, no_pause
+from tests.support.fake_webhooks import FakeAlerts, FakeQueue
+from tests.support.leaving import Leaving
+from tests.support.scene import no_pause
 
 MARGIN_MS = 60_000
 
@@ -23,22 +26,42 @@ def never() -> bool:
     return False
 
 
-@dataclass
-class Reconciled(Scene):
+class KeptAlerts(FakeAlerts):
+    """Tell people of what stands open once: `standing` names it, `times` counts how often they were told."""
+
+    def __init__(self, backing: FakeStore) -> None:
+        """Start with none."""
+        super().__init__(backing)
+        self.standing: set[str] = set()
+        self.times: Counter[str] = Counter()
+
+    def raise_alert(self, alert: Alert) -> None:
+        """Tell people, unless they were told."""
+        super().raise_alert(alert)
+        self.times[alert.subject] += alert.subject not in self.standing
+        self.standing.add(alert.subject)
+
+    def end_alert(self, kind: str, subject: str) -> None:
+        """Say that it is over."""
+        super().end_alert(kind, subject)
+        self.standing.discard(subject)
+
+
+class Reconciled(Leaving):
     """Hold a ledger and all that reconciles it; time passes only when it is told to."""
 
-    vouched: Vouched = field(default_factory=Vouched)
-
     def __init__(self, *, segments: int = 2, page_size: int = 3) -> None:
-        super().__init__()
+        """Open ada's wallet `wal_a`, empty."""
+        super().__init__(units=0)
         store = self.store
         self.vouched = Vouched()
-        self.flows, self.alerts, self.queue = FakeFlows(store), FakeAlerts(store), FakeQueue(store)
+        self.alerts = self.kept = KeptAlerts(store)
+        self.messages = FakeQueue(store)
         self.tallies, self.runs, self.suspects = FakeTallies(store), FakeRuns(store), FakeSuspects(store)
         self.quick, self.exact = FakeJournal(store, self.vouched, "quick"), FakeJournal(store, self.vouched)
         self.desk = Desk(self.quick, self.exact, FakeCheckpoints(store, self.vouched), no_pause)
-        cover = Cover(self.desk, self.flows, self.tallies, self.suspects, self.alerts, page_size)
-        self.bureau = Bureau(cover, self.runs, self.queue, Rhythm(segments, MARGIN_MS, full_pause_ms=0))
+        self.cover = Cover(self.desk, self.flows, self.tallies, self.suspects, self.alerts, page_size)
+        self.bureau = Bureau(self.cover, self.runs, self.messages, Rhythm(segments, MARGIN_MS, full_pause_ms=0))
 
     def tally(self) -> None:
         """Let the stream add up all transfers."""
@@ -58,13 +81,13 @@ class Reconciled(Scene):
 
     def work_off(self, is_time_up: Callable[[], bool] = never) -> Verdict:
         """Work until no message is left."""
-        while self.queue.sent:
-            key = self.queue.sent.pop(0)
+        while self.messages.sent:
+            key = self.messages.sent.pop(0)
             try:
                 work(bureau=self.bureau, key=key, is_time_up=is_time_up, now_ms=lambda: self.now_ms)
             except NotYet as later:
                 self.now_ms += later.wait_ms
-                self.queue.sent.append(key)
+                self.messages.sent.append(key)
         newest = self.runs.newest()
         assert newest is not None
         return newest

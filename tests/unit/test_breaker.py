@@ -142,7 +142,7 @@ def test_the_fifth_failure_opens_it_and_people_are_told_once(guarded: Guarded) -
     assert guarded.fail(4) == ["no answer"] * 4
     assert guarded.alerts.raised == []
     assert guarded.fail(3) == ["no answer", "open for 30000", "open for 30000"]
-    assert guarded.alerts.raised == [Alert(BREAKER_OPEN, "high", {"provider": NAME, "failures": "5"})]
+    assert guarded.alerts.raised == [Alert(BREAKER_OPEN, "high", {"provider": NAME, "failures": "5"}, NAME)]
     assert guarded.calls == 5
 
 
@@ -174,12 +174,42 @@ def test_who_may_not_call_is_told_until_when() -> None:
     assert guarded.calls == 0
 
 
-def test_a_probe_that_fails_opens_it_for_longer_and_nobody_is_told_again(guarded: Guarded) -> None:
+def test_a_probe_that_fails_opens_it_for_longer_and_is_told_of_the_same_condition(guarded: Guarded) -> None:
     guarded.fail(5)
     for cool_ms in (60_000, 120_000, 240_000):
         guarded.now_ms = guarded.breaker.until_ms
         assert guarded.fail(2) == ["no answer", f"open for {cool_ms}"]
-    assert guarded.alerts.kinds == [BREAKER_OPEN]
+    assert {(alert.kind, alert.subject) for alert in guarded.alerts.raised} == {(BREAKER_OPEN, NAME)}
+    assert guarded.alerts.told == ["raised"] * 4
+
+
+def test_an_alert_ends_when_the_breaker_closes_and_not_before(guarded: Guarded) -> None:
+    guarded.fail(4)
+    guarded.call()
+    assert guarded.alerts.told == []
+    guarded.fail(5)
+    guarded.now_ms = guarded.breaker.until_ms
+    guarded.call()
+    guarded.call()
+    assert guarded.alerts.told == ["raised", "ended"]
+    assert guarded.alerts.ended == [(BREAKER_OPEN, NAME)]
+
+
+def test_after_an_accident_at_closing_people_are_told_when_it_goes_on(guarded: Guarded) -> None:
+    guarded.fail(5)
+    guarded.now_ms = guarded.breaker.until_ms
+
+    def kill(call: str) -> None:
+        if call == "breakers.save" and guarded.alerts.ended:
+            raise StoreUnavailable("down")
+
+    guarded.store.before = kill
+    with pytest.raises(StoreUnavailable):
+        guarded.call()
+    guarded.store.before = lambda _call: None
+    guarded.now_ms += PROBE_MS
+    guarded.fail()
+    assert (guarded.breaker.state, guarded.alerts.told) == (OPEN, ["raised", "ended", "raised"])
 
 
 def test_a_breaker_that_was_closed_again_tells_people_when_it_opens_again(guarded: Guarded) -> None:

@@ -97,7 +97,11 @@ class Morgue(Incoming):
     def resolve(self, event: InboxEvent, notes: str = "paid back by hand") -> InboxEvent:
         """Close a dead letter."""
         return dead_letters.resolve(
-            inbox=self.inbox, admin=self.admin(), dead_letter_id=event.dead_letter_id, notes=notes
+            inbox=self.inbox,
+            alerts=self.alerts,
+            admin=self.admin(),
+            dead_letter_id=event.dead_letter_id,
+            notes=notes,
         )
 
     def moved(self) -> dict[str, Transfer]:
@@ -149,7 +153,7 @@ CALLS: Final[dict[str, Callable[[Morgue, Caller, str], object]]] = {
         grace_ms=GRACE_MS,
     ),
     "resolve": lambda scene, caller, name: dead_letters.resolve(
-        inbox=scene.inbox, admin=scene.admin(caller), dead_letter_id=name, notes="n"
+        inbox=scene.inbox, alerts=scene.alerts, admin=scene.admin(caller), dead_letter_id=name, notes="n"
     ),
 }
 OF_ONE = sorted(set(CALLS) - {"list"})
@@ -390,6 +394,26 @@ def test_a_redriven_event_has_all_its_retries_again(scene: Morgue) -> None:
     again = scene.handle_until_finished(dead).event
     assert (again.state, again.attempts, scene.alerts.kinds) == (EventState.DEAD, 6, ["WEBHOOK_FAILURE"] * 2)
     assert (again.dead_at_ms or 0) > (dead.dead_at_ms or 0)
+    assert scene.alerts.told == ["raised", "ended", "raised"]
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_resolving_ends_the_alert_though_an_accident_kept_it_from_that_before(scene: Morgue, *, again: bool) -> None:
+    dead = scene.dead("too much", paid(amount="26.00"))
+    if again:
+        scene.store.before = once(StoreUnavailable("down"), "alerts.end")
+        with pytest.raises(StoreUnavailable):
+            scene.resolve(dead)
+    assert scene.resolve(dead).state is EventState.RESOLVED
+    assert scene.alerts.ended == [("WEBHOOK_FAILURE", dead.dead_letter_id)]
+
+
+def test_what_is_processed_after_a_redrive_ends_the_alert(scene: Morgue) -> None:
+    dead = scene.dead("too much", paid(amount="26.00"))
+    scene.redrive(dead, accept=True)
+    assert scene.alerts.ended == []
+    assert scene.handle(dead).event.state is EventState.DONE
+    assert scene.alerts.ended == [("WEBHOOK_FAILURE", dead.dead_letter_id)]
 
 
 def test_redriving_again_queues_again_what_is_still_open_but_changes_and_audits_nothing(scene: Morgue) -> None:

@@ -151,7 +151,7 @@ def test_a_draft_that_is_refused_fails_the_withdrawal_at_once(scene: Told, asked
 def unsent(scene: Told, asked: Withdrawal) -> Withdrawal:
     """Be killed after the refusal of a draft was written, and before the money is back."""
     scene.payer.rejects = "There is no such account."
-    scene.store.before = once(RuntimeError("killed"), "alerts.raise")
+    scene.store.before = once(RuntimeError("killed"), "commit")
     with pytest.raises(RuntimeError):
         scene.work(asked)
     assert sending_of(scene, asked).sends == 0

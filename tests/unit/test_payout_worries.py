@@ -12,7 +12,7 @@ from tallystick.domain.withdrawals import Withdrawal
 from tallystick.domain.withdrawals import WithdrawalState as State
 from tests.support.fake_payer import HOUR_MS
 from tests.support.payout_events import Told, check_endings, kinds, lost, sending_of
-from tests.support.scene import NOW_MS
+from tests.support.scene import NOW_MS, once
 
 MINUTE_MS: Final = 60_000
 DAY_MS: Final = 86_400_000
@@ -332,3 +332,47 @@ def test_a_payout_of_another_withdrawal_is_told_of(scene: Told, asked: Withdrawa
         "Its payout po_1 is that of wdr_other too."
     ]
     assert scene.standing(asked).not_before_ms > scene.now_ms
+
+
+def test_that_it_failed_is_not_told_while_its_payout_is_another_withdrawal_s(scene: Told, asked: Withdrawal) -> None:
+    scene.store.references["stripe:po_1"] = "wdr_other"
+    scene.scripted.shown = scene.scripted.answer = Report(Outcome.FAILED, "po_1")
+    lost(scene, asked, heard=True)
+    for _ in range(3):
+        scene.work_when_due(asked)
+    assert (scene.standing(asked).state, scene.alerts.kinds) == (State.SUBMITTED, [CONTRADICTION])
+
+
+def test_what_was_unclear_and_comes_to_its_end_is_said_to_be_over(scene: Told, asked: Withdrawal) -> None:
+    unseen(scene, asked)
+    at(scene, asked, 2 * HOUR_MS)
+    scene.scripted.shown = Report(Outcome.PAID, "po_1")
+    at(scene, asked, 3 * HOUR_MS)
+    assert (scene.standing(asked).state, scene.alerts.told) == (State.COMPLETED, ["raised", "ended"])
+    assert scene.alerts.ended == [(UNCLEAR, asked.flow_id)]
+
+
+def test_an_accident_before_that_is_said_is_made_up_for(scene: Told, asked: Withdrawal) -> None:
+    unseen(scene, asked)
+    at(scene, asked, 2 * HOUR_MS)
+    scene.scripted.shown = Report(Outcome.PAID, "po_1")
+    scene.store.before = once(RuntimeError("killed"), "alerts.end")
+    with pytest.raises(RuntimeError):
+        at(scene, asked, 3 * HOUR_MS)
+    scene.work(asked)  # its message comes back
+    assert scene.alerts.ended == [(UNCLEAR, asked.flow_id)]
+
+
+def test_an_event_that_ends_what_was_unclear_says_so(scene: Told, asked: Withdrawal) -> None:
+    unseen(scene, asked)
+    at(scene, asked, 2 * HOUR_MS)
+    scene.scripted.shown = Report(Outcome.PAID, "po_1")
+    scene.handle(scene.told(asked, Outcome.PAID))
+    assert (scene.standing(asked).state, scene.alerts.told) == (State.COMPLETED, ["raised", "ended"])
+
+
+def test_nobody_is_asked_for_an_end_of_what_nobody_was_told_of(scene: Told, asked: Withdrawal) -> None:
+    scene.work(asked)
+    scene.payer.pay(asked.flow_id)
+    assert scene.work_when_due(asked).state is State.COMPLETED
+    assert scene.alerts.told == []

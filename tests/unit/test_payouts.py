@@ -53,7 +53,7 @@ def test_before_its_time_nothing_is_done(scene: Told, asked: Withdrawal, state: 
 def test_what_waits_for_a_person_or_is_at_its_end_is_left_alone(scene: Told, asked: Withdrawal, state: State) -> None:
     known = scene.put_in_state(asked, state=state)
     assert scene.work(asked) == known
-    assert scene.store.calls == ["flows.get"]
+    assert scene.store.calls == ["flows.get", *(["alerts.raise"] if state in {State.FAILED, State.RETURNED} else [])]
 
 
 # What had to wait for its destination
@@ -212,12 +212,18 @@ def test_a_failure_without_a_reason_is_a_failure(scene: Told, asked: Withdrawal)
     assert scene.alerts.raised[0].facts["detail"] == "failed"
 
 
-def test_people_are_told_before_the_money_goes_back_so_that_no_accident_keeps_it_from_them(
+def test_people_are_told_once_the_money_is_back_and_no_accident_keeps_it_from_them(
     scene: Told, asked: Withdrawal
 ) -> None:
     scene.payer.refuses = "account_closed"
-    scene.work(asked)
-    assert scene.store.calls[-3:] == ["alerts.raise", "accounts", "commit"]
+    scene.store.before = once(RuntimeError("killed"), "alerts.raise")
+    with pytest.raises(RuntimeError):
+        scene.work(asked)
+    assert scene.store.calls[-3:] == ["accounts", "commit", "alerts.raise"]
+    assert (scene.standing(asked).state, scene.alerts.kinds) == (State.FAILED, [])
+    scene.work(asked)  # its message comes back
+    assert scene.alerts.kinds == ["PAYOUT_FAILED"]
+    check(scene.store)
 
 
 @pytest.mark.parametrize("report", [Report(Outcome.UNCLEAR), Report(Outcome.UNCLEAR, "po_9", reason="otp")])

@@ -260,7 +260,7 @@ def test_people_are_told_what_died_and_why_before_it_is_written(scene: Incoming)
         "reason": "unreadable",
         "detail": str(dead.detail),
     }
-    assert scene.alerts.raised == [Alert("WEBHOOK_FAILURE", "high", facts)]
+    assert scene.alerts.raised == [Alert("WEBHOOK_FAILURE", "high", facts, event.dead_letter_id)]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("no topic"), StoreUnavailable("throttled")])

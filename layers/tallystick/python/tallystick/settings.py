@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, Json, ValidationError, ValidationInfo, field_validator
 
+from tallystick.domain.alerts import Severity
 from tallystick.domain.errors import InvalidAmount, TallystickError
 from tallystick.domain.money import DEFAULT_ASSETS, MAX_SCALE, Asset, parse_amount
 from tallystick.domain.webhooks import Environment, Provider
@@ -94,6 +95,12 @@ class ReconciliationSetting(BaseModel, frozen=True, extra="forbid"):
     look_again_s: Annotated[int, Field(gt=0)] = 10
 
 
+class AlertSetting(BaseModel, frozen=True, extra="forbid"):
+    """Configure one kind of alert."""
+
+    severity: Severity | None = None
+
+
 def _assets(configured: dict[str, AssetSetting] | None) -> dict[str, Asset]:
     if configured is None:
         return DEFAULT_ASSETS
@@ -115,7 +122,10 @@ class Settings(BaseModel, frozen=True):
     entries_table: str | None = None
     transfers_table: str | None = None
     user_pool_client_id: str | None = None
-    alerts_topic_arn: str | None = None
+    alerts_topic_p0_arn: str | None = None
+    alerts_topic_p1_arn: str | None = None
+    alerts_topic_p2_arn: str | None = None
+    alerts: Json[dict[str, AlertSetting]] = {}
     configured_assets: Annotated[Json[dict[str, AssetSetting]] | None, Field(alias="assets")] = None
     service_limits: Json[dict[str, _Decimal]] = {}
     flows_table: str | None = None
@@ -135,6 +145,7 @@ class Settings(BaseModel, frozen=True):
     reconciliation: Json[ReconciliationSetting] = ReconciliationSetting()
     reconciliation_queue_url: str | None = None
     payout_checks_s: Json[list[Annotated[int, Field(gt=0)]]] = [60, 120, 300, 900, 1800, 3600]
+    jobs: Json[dict[str, Annotated[int, Field(gt=0)]]] = {}
 
     @field_validator("service_limits")
     @classmethod

@@ -40,9 +40,9 @@ def other_legs(transfer: Transfer, account_id: str) -> Iterator[Posting]:
     return (leg for leg in transfer.postings if leg.account_id != account_id and not is_tallied(leg.account_id))
 
 
-def bears_out(transfer: Transfer, posting: Posting, entry: Entry | None) -> bool:
+def bears_out(transfer: Transfer, posting: Posting, entry: Entry) -> bool:
     """Tell whether an entry is what a posting says."""
-    if entry is None or not describes(transfer, entry):
+    if not describes(transfer, entry):
         return False
     return (entry.account_id, entry.units, entry.balance_after) == (
         posting.account_id,

@@ -39,7 +39,6 @@ class Run:
     cut_ms: int
     segments: int
     looked: int = 0
-    touched_at_ms: int = 0
     ended_at_ms: int | None = None
     version: int = 0
 

@@ -62,7 +62,11 @@ def _change(breakers: Breakers, name: str, change: Callable[[Breaker], Breaker],
     for _ in range(MAX_ATTEMPTS):
         breaker = breakers.get(name)
         following = change(breaker)
-        if (breaker.state, following.state) == (BreakerState.CLOSED, BreakerState.OPEN):
-            alerts.raise_alert(Alert(BREAKER_OPEN, "high", {"provider": name, "failures": str(following.failures)}))
+        # Before it is written: what is told twice is kept once, what is lost is lost.
+        if BreakerState.OPEN is following.state is not breaker.state:
+            facts = {"provider": name, "failures": str(following.failures)}
+            alerts.raise_alert(Alert(BREAKER_OPEN, "high", facts, subject=name))
+        if BreakerState.CLOSED is following.state is not breaker.state:
+            alerts.end_alert(BREAKER_OPEN, name)
         if breakers.save(following):
             return

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tallystick.domain.accounts import is_tallied
+from tallystick.domain.accounts import AccountKind, is_tallied
 from tallystick.domain.legs import other_legs, record_faults
 from tallystick.domain.reconciliation import BALANCE_MISMATCH, MARKS, Checkpoint, Fault, Finding, Head
 from tallystick.domain.runs import Counted, Mode, Run, Sums
 from tallystick.domain.transfers import TRANSFER_PREFIX, Posting, Record, Transfer
-from tallystick.services.examining import Desk, examine, missing_legs, snapshot_of
+from tallystick.services.examining import Desk, entry_of, examine, lacking, snapshot_of
 from tallystick.services.holdings import compare_holds, holds_something
 from tallystick.services.ports.alerts import Alert, Alerts
 from tallystick.services.ports.flows import Withdrawals
+from tallystick.services.ports.journal import Journal
 from tallystick.services.ports.runs import Suspects
 from tallystick.services.ports.tallies import Tallies
 from tallystick.services.tallying import add
@@ -82,13 +83,15 @@ class _Accounts:
         if head.fault is None:
             self._at_cut[head.asset] += self._units_at_cut(head)
         is_unchanged = head.is_unchanged and self._run.mode is Mode.CHANGED
-        if is_unchanged and head.checked_in != self._run.run_id:
+        is_passed = is_unchanged and head.checked_in != self._run.run_id
+        if is_passed:
             self._before += int(head.mark, 16)
             self._after += int(head.mark, 16)
             findings: tuple[Finding, ...] | None = ()
         else:
             findings = self._examined(head, is_done=is_unchanged)
-        if holds_something(head) and findings == ():
+        is_emptied = head.kind == AccountKind.HOLD and not is_passed
+        if findings == () and (is_emptied or holds_something(head)):
             now_ms = self._run.started_at_ms
             findings = compare_holds(desk=self._cover.desk, flows=self._cover.flows, head=head, now_ms=now_ms)
         self._judge(head, findings)
@@ -192,20 +195,21 @@ def transfer_findings(desk: Desk, transfer_key: str, record: Record | None) -> l
 
 
 def _lacking(desk: Desk, transfer: Transfer, leg: Posting) -> list[Finding]:
-    """Tell whether a posting has no entry, confirmed on a snapshot of its account, or no account."""
-    if not any(missing_legs(desk.quick, transfer, [leg])):
-        return _without_account(desk, transfer, leg)
-    if snapshot_of(desk, [leg.account_id]) is None:
+    """Tell whether a posting has no entry or no account, confirmed on a snapshot of its account."""
+    if _lack(desk.quick, transfer, leg) is None or snapshot_of(desk, [leg.account_id]) is None:
         return []
-    details = missing_legs(desk.exact, transfer, [leg])
-    return [Finding(leg.account_id, Fault.LEG, detail, None, transfer.transfer_id) for detail in details]
+    lack = _lack(desk.exact, transfer, leg)
+    return [Finding(leg.account_id, *lack, None, transfer.transfer_id)] if lack else []
 
 
-def _without_account(desk: Desk, transfer: Transfer, leg: Posting) -> list[Finding]:
-    """Tell whether a posting's account is gone: asked of postings that start from nothing, as each account's first."""
-    if leg.balance_after != leg.units or desk.quick.head(leg.account_id) or desk.exact.head(leg.account_id):
-        return []
-    return [Finding(leg.account_id, Fault.MISSING, "There is no such account.", None, transfer.transfer_id)]
+def _lack(journal: Journal, transfer: Transfer, leg: Posting) -> tuple[Fault, str] | None:
+    """Look for a posting's entry; one that is its account's first says that there has to be an account."""
+    entry = entry_of(journal, transfer, leg)
+    if entry is None:
+        return Fault.LEG, lacking(transfer, leg)
+    if entry.sequence == 1 and journal.head(leg.account_id) is None:
+        return Fault.MISSING, f"{leg.account_id} has entries, and there is no such account."
+    return None
 
 
 def alert_of(subject: str, findings: Sequence[Finding]) -> Alert:

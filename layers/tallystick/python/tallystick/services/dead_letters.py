@@ -12,11 +12,12 @@ from tallystick.domain.transfers import Transfer
 from tallystick.domain.webhooks import EventRejected
 from tallystick.services.admin import Admin
 from tallystick.services.ports.agenda import Queue
+from tallystick.services.ports.alerts import Alerts
 from tallystick.services.ports.flows import Flows
 from tallystick.services.ports.inbox import Inbox
 from tallystick.services.ports.ledger import Book
 from tallystick.services.ports.paging import Page
-from tallystick.services.processing import Providers, carry_out
+from tallystick.services.processing import WEBHOOK_FAILURE, Providers, carry_out
 from tallystick.services.rehearsal import Rehearsal
 
 MAX_ATTEMPTS: Final = 3
@@ -107,14 +108,14 @@ def redrive(
     return event
 
 
-def resolve(*, inbox: Inbox, admin: Admin, dead_letter_id: str, notes: str) -> InboxEvent:
+def resolve(*, inbox: Inbox, alerts: Alerts, admin: Admin, dead_letter_id: str, notes: str) -> InboxEvent:
     """Close a dead letter that shall not be processed; resolving it again changes nothing. For ADMIN.
 
     Raises:
         Forbidden, NotFound: no ADMIN, no such dead letter.
         IllegalTransition: it is being processed, or was.
     """
-    return _change(
+    event = _change(
         inbox,
         admin,
         dead_letter_id,
@@ -122,6 +123,8 @@ def resolve(*, inbox: Inbox, admin: Admin, dead_letter_id: str, notes: str) -> I
         change=lambda dead: resolved(dead, notes),
         record=lambda dead: _record(admin, dead, "dead-letter-resolved", notes=notes),
     )
+    alerts.end_alert(WEBHOOK_FAILURE, dead_letter_id)
+    return event
 
 
 def _record(admin: Admin, dead: InboxEvent, action: str, **details: str) -> AuditRecord:

@@ -4,7 +4,7 @@ Reading several items is no snapshot: a transaction becomes visible item by item
 How it works", isolation levels). TransactGetItems is one, and after it all that those transactions wrote can be read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
@@ -130,9 +130,9 @@ class _Look:
             record = records.get(entry.transfer_id)
             self._findings += entry_findings(self._head, entry, record)
             if isinstance(record, Transfer):
-                legs = other_legs(record, self._head.account_id)
-                for detail in missing_legs(self._journal, record, legs):
-                    self._find(Fault.LEG, detail, entry.sequence, entry.transfer_id)
+                for leg in other_legs(record, self._head.account_id):
+                    if entry_of(self._journal, record, leg) is None:
+                        self._find(Fault.LEG, lacking(record, leg), entry.sequence, entry.transfer_id)
 
     def _check_behind(self, stored: Stored) -> None:
         """See whether an entry behind the head belongs to a movement that was made meanwhile."""
@@ -189,13 +189,16 @@ def rolled_back(head: Head, vouched: Checkpoint) -> Finding:
     return Finding(head.account_id, Fault.ROLLED_BACK, detail, vouched.sequence)
 
 
-def missing_legs(journal: Journal, transfer: Transfer, legs: Iterable[Posting]) -> Iterator[str]:
-    """Tell which postings of a transfer have no entry that bears them out."""
-    for posting in legs:
-        stored = journal.at(posting.account_id, transfer.created_at_ms)
-        entries = [one.entry for one in stored if one.entry and one.entry.transfer_id == transfer.transfer_id]
-        if len(entries) != 1 or not bears_out(transfer, posting, entries[0]):
-            yield f"{posting.account_id} has no entry of the {posting.units} units that {transfer.transfer_id} posts."
+def entry_of(journal: Journal, transfer: Transfer, posting: Posting) -> Entry | None:
+    """Find the one entry that bears out a posting of a transfer."""
+    stored = journal.at(posting.account_id, transfer.created_at_ms)
+    entries = [one.entry for one in stored if one.entry and one.entry.transfer_id == transfer.transfer_id]
+    return entries[0] if len(entries) == 1 and bears_out(transfer, posting, entries[0]) else None
+
+
+def lacking(transfer: Transfer, posting: Posting) -> str:
+    """Say that a posting has no entry."""
+    return f"{posting.account_id} has no entry of the {posting.units} units that {transfer.transfer_id} posts."
 
 
 def snapshot_of(desk: Desk, account_ids: Sequence[str], flow_ids: Sequence[str] = ()) -> Snapshot | None:

@@ -9,8 +9,8 @@ from tallystick.domain.money import format_units, from_minor
 from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.transfers import Transfer
 from tallystick.domain.webhooks import EventRejected
-from tallystick.domain.withdrawals import Withdrawal, WithdrawalAction, WithdrawalState
-from tallystick.services.ports.alerts import Alert
+from tallystick.domain.withdrawals import OPEN, Withdrawal, WithdrawalAction, WithdrawalState
+from tallystick.services.ports.alerts import Alert, Alerts
 from tallystick.services.ports.flows import Flows
 from tallystick.services.ports.payouts import Payer
 from tallystick.services.settling import Books
@@ -132,6 +132,12 @@ def outcome_alerts(withdrawal: Withdrawal) -> Iterator[Alert]:
         yield alert_of(PAYOUT_RETURNED, withdrawal, detail=withdrawal.failure or "failed")
 
 
+def end_worries(alerts: Alerts, withdrawal: Withdrawal) -> None:
+    """Say that nothing is unclear any more about a withdrawal that was told of and is at its end."""
+    if withdrawal.alerted_of is not None and withdrawal.state not in OPEN:
+        alerts.end_alert(PAYOUT_UNCLEAR, withdrawal.flow_id)
+
+
 def alert_of(kind: str, withdrawal: Withdrawal, *, detail: str) -> Alert:
     """Tell people about a withdrawal."""
     facts = {
@@ -142,7 +148,7 @@ def alert_of(kind: str, withdrawal: Withdrawal, *, detail: str) -> Alert:
         "amount": _shown(withdrawal),
         "detail": detail,
     }
-    return Alert(kind, _SEVERITY[kind], facts)
+    return Alert(kind, _SEVERITY[kind], facts, subject=withdrawal.flow_id)
 
 
 def _confirmed(payer: Payer, withdrawal: Withdrawal, told: Report, now_ms: int) -> Report:

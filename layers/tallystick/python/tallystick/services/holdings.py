@@ -22,7 +22,7 @@ INDEX_LAG_MS: Final = 900_000
 
 
 def holds_something(head: Head) -> bool:
-    """Tell whether there is a hold to compare."""
+    """Tell whether there is a hold to compare, even when the account has not changed."""
     return head.held != 0 or (head.kind == AccountKind.HOLD and head.balance != 0)
 
 
@@ -33,7 +33,7 @@ def compare_holds(*, desk: Desk, flows: Withdrawals, head: Head, now_ms: int) ->
         StoreUnavailable: try again.
     """
     if head.kind == AccountKind.HOLD:
-        return _of_hold(desk, head.account_id, head.owner_id)
+        return _of_hold(desk, head)
     return _of_wallet(desk, flows, head, now_ms)
 
 
@@ -42,16 +42,19 @@ def expected_units(flow: Flow | None) -> int:
     return flow.total_units if isinstance(flow, Withdrawal) and flow.state in OPEN else 0
 
 
-def _of_hold(desk: Desk, hold_id: str, flow_id: str) -> tuple[Finding, ...] | None:
+def _of_hold(desk: Desk, hold: Head) -> tuple[Finding, ...] | None:
+    hold_id, flow_id = hold.account_id, hold.owner_id
     flow = desk.exact.flow(flow_id)
+    if hold.balance == expected_units(flow) == 0:
+        return ()
     wallet_ids = [flow.wallet_id] if isinstance(flow, Withdrawal) else []
     snapshot = snapshot_of(desk, [hold_id, *wallet_ids], [flow_id])
     if snapshot is None:
         return None
-    hold, units = snapshot.heads.get(hold_id), expected_units(snapshot.flows.get(flow_id))
+    held, units = snapshot.heads.get(hold_id), expected_units(snapshot.flows.get(flow_id))
     findings = []
-    if hold is not None and hold.balance != units:
-        detail = f"It holds {hold.balance} units; {flow_id} asks for {units}."
+    if held is not None and held.balance != units:
+        detail = f"It holds {held.balance} units; {flow_id} asks for {units}."
         findings.append(Finding(hold_id, Fault.HOLD, detail))
     for wallet in (snapshot.heads.get(wallet_id) for wallet_id in wallet_ids):
         if wallet is not None and wallet.held < units:
@@ -68,14 +71,23 @@ def _of_wallet(desk: Desk, flows: Withdrawals, head: Head, now_ms: int) -> tuple
     if not is_complete or len(known) > MAX_FLOWS:
         return None
     for _ in range(MAX_SNAPSHOTS):
-        before = desk.exact.head(head.account_id)
-        holding = known | _begun_lately(desk, head.account_id, now_ms)
-        snapshot = snapshot_of(desk, [head.account_id], sorted(holding))
-        wallet = snapshot.heads.get(head.account_id) if snapshot else None
+        # All that has written the wallet by now can be read, so its entries name what it has begun.
+        before = _snapshot_of_wallet(desk, head.account_id)
+        begun = _begun_lately(desk, head.account_id, now_ms)
+        if len(begun) > MAX_FLOWS:
+            return None
+        after = _snapshot_of_wallet(desk, head.account_id, sorted(known | begun))
         # With another version, a withdrawal may have begun that is not among these.
-        if before and snapshot and wallet and wallet.version == before.version:
-            return _shown(wallet, sum(map(expected_units, snapshot.flows.values())))
+        if before and after and before[0].version == after[0].version:
+            return _shown(*after)
     return None
+
+
+def _snapshot_of_wallet(desk: Desk, account_id: str, flow_ids: Sequence[str] = ()) -> tuple[Head, int] | None:
+    """Read a wallet, and how much flows hold, at one moment."""
+    snapshot = snapshot_of(desk, [account_id], flow_ids)
+    wallet = snapshot.heads.get(account_id) if snapshot else None
+    return (wallet, sum(map(expected_units, snapshot.flows.values()))) if snapshot and wallet else None
 
 
 def _shown(wallet: Head, units: int) -> tuple[Finding, ...]:
@@ -102,7 +114,7 @@ def _begun_lately(desk: Desk, account_id: str, now_ms: int) -> set[str]:
     """Name the withdrawals that the wallet's newest entries have begun: the index may not know them yet."""
     entries = [stored.entry for stored in desk.exact.entries(account_id, max(0, now_ms - INDEX_LAG_MS))]
     begun = [entry.transfer_id for entry in entries if entry and entry.kind == TransferKind.WITHDRAWAL_HOLD]
-    records = desk.exact.records(begun[-MAX_FLOWS:]) if begun else {}
+    records = desk.exact.records(begun[-MAX_FLOWS - 1 :]) if begun else {}
     postings = [posting for record in records.values() if isinstance(record, Transfer) for posting in record.postings]
     holds = [posting.account_id for posting in postings if posting.account_id.startswith(HOLD_PREFIX)]
     return {hold.removeprefix(HOLD_PREFIX) for hold in holds}

@@ -40,15 +40,13 @@ def judge(*, cover: Cover, run: Run, sums: Sums, previous: Verdict | None, now_m
     return verdict
 
 
-def tell(*, cover: Cover, verdict: Verdict) -> None:
-    """Raise an alert for each sum that does not fit, and end those of what fits again.
+def tell(*, cover: Cover, verdict: Verdict, full: Verdict | None) -> None:
+    """Raise an alert for each sum that does not fit, and end those of what has fitted again since the last full run.
 
     Raises:
         StoreUnavailable: try again; who was told is not told again.
     """
-    assets = {CONSERVATION + asset for asset in verdict.sums.at_cut}
-    fitting = assets | set(verdict.sums.rebuilt) if verdict.is_judged and not verdict.suspicion else set()
-    for subject in sorted(fitting - set(verdict.differences)):
+    for subject in sorted(_fitting(verdict, full) - set(verdict.differences)):
         cover.alerts.end_alert(BALANCE_MISMATCH, subject)
     for subject, units in sorted(verdict.differences.items()):
         facts = {"difference_units": str(units), "cut": to_rfc3339(verdict.run.cut_ms), "run_id": verdict.run.run_id}
@@ -56,12 +54,26 @@ def tell(*, cover: Cover, verdict: Verdict) -> None:
     _clear(cover, verdict)
 
 
+def _fitting(verdict: Verdict, full: Verdict | None) -> set[str]:
+    """Name the sums that fit, as far as this run can tell.
+
+    A run of what has changed knows totals and no transfers: what only transfers have shown it cannot clear up.
+    """
+    if not verdict.is_judged or verdict.suspicion:
+        return set()
+    assets = {CONSERVATION + asset for asset in verdict.sums.at_cut}
+    told = set(full.differences) if full else set()
+    if verdict.run.mode is Mode.FULL:
+        return assets | set(verdict.sums.rebuilt) | told
+    visible = set(_unconserved(full.sums, full.booked)) if full else set()
+    return (assets | visible) - (told - visible)
+
+
 def _clear(cover: Cover, verdict: Verdict) -> None:
     """Suspect no longer what was examined and is sound, unless a transfer lacks an entry of it."""
     lacking: set[str] = set()
     for transfer_id, account_ids in cover.suspects.listed(MAX_SUSPECTS).items():
-        record = cover.desk.exact.records([transfer_id]).get(transfer_id)
-        if transfer_findings(cover.desk, transfer_id.removeprefix(TRANSFER_PREFIX), record):
+        if _is_wrong(cover, transfer_id):
             lacking |= set(account_ids)
             continue
         cover.alerts.end_alert(BALANCE_MISMATCH, transfer_id)
@@ -69,6 +81,13 @@ def _clear(cover: Cover, verdict: Verdict) -> None:
     for account_id in sorted(set(verdict.sums.recovered) - lacking):
         cover.alerts.end_alert(BALANCE_MISMATCH, account_id)
         cover.desk.checkpoints.suspect(account_id, suspected=False)
+
+
+def _is_wrong(cover: Cover, transfer_id: str) -> bool:
+    """Look at a transfer again; of one that is gone nothing is wrong, and if it has entries, their accounts tell."""
+    found = cover.desk.exact.records([transfer_id])
+    transfer_key = transfer_id.removeprefix(TRANSFER_PREFIX)
+    return transfer_id in found and bool(transfer_findings(cover.desk, transfer_key, found[transfer_id]))
 
 
 def _booked(cover: Cover, run: Run, now_ms: int) -> dict[str, int] | None:

@@ -22,6 +22,7 @@ from tallystick.services.following import (
     advanced,
     alert_of,
     contradiction,
+    end_worries,
     outcome_alerts,
     taken_name,
 )
@@ -63,6 +64,15 @@ def work(*, office: PayoutOffice, flow_id: str, now_ms: int) -> Withdrawal:
     withdrawal = find_withdrawal(office.books.flows, flow_id)
     if withdrawal is None:
         raise InvariantViolated(f"there is no withdrawal {flow_id}")
+    standing = _do_next(office, withdrawal, now_ms)
+    # Told when it is so, not before; whoever dies in between leaves the message, which comes back.
+    for alert in outcome_alerts(standing):
+        office.alerts.raise_alert(alert)
+    end_worries(office.alerts, standing)
+    return standing
+
+
+def _do_next(office: PayoutOffice, withdrawal: Withdrawal, now_ms: int) -> Withdrawal:
     if now_ms < withdrawal.not_before_ms:
         return withdrawal
     if withdrawal.state is WithdrawalState.REQUESTED:
@@ -168,9 +178,6 @@ def _settle(office: PayoutOffice, withdrawal: Withdrawal, report: Report, now_ms
         return _worry(office, withdrawal, PAYOUT_CONTRADICTION, detail, now_ms)
     step = advanced(withdrawal, report, now_ms)
     if step is not None:
-        # Before it is written: an alert that is lost would be worse than one that comes twice.
-        for alert in outcome_alerts(step.following):
-            office.alerts.raise_alert(alert)
         stepped = take(books=office.books, step=step, now_ms=now_ms)
         return stepped.withdrawal if stepped else _overtaken(office, withdrawal, report, now_ms)
     if report.outcome is Outcome.UNCLEAR and (report.reason or now_ms - _sending(withdrawal).last_ms > UNCLEAR_MS):

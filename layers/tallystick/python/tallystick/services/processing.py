@@ -11,7 +11,7 @@ from tallystick.domain.inbox import EventState, InboxEvent, buried, done, postpo
 from tallystick.domain.webhooks import EventRejected, Notice, Paid, Provider, TakenBack
 from tallystick.domain.withdrawals import PREFIX as WITHDRAWAL_PREFIX
 from tallystick.domain.withdrawals import Withdrawal
-from tallystick.services.following import Followed, follow
+from tallystick.services.following import Followed, end_worries, follow
 from tallystick.services.ports.alerts import Alert, Alerts
 from tallystick.services.ports.inbox import Inbox
 from tallystick.services.ports.payouts import Payer
@@ -168,7 +168,8 @@ def _finish(office: Office, event: InboxEvent, result: Settled | Followed | None
     if event.conflicts:
         office.alerts.raise_alert(_alert(WEBHOOK_CONFLICT, "medium", event))
     for alert in result.concerns if result else ():
-        office.alerts.raise_alert(_alert(alert.kind, alert.severity, event, **alert.facts))
+        office.alerts.raise_alert(Alert(alert.kind, alert.severity, {**_facts(event), **alert.facts}, alert.subject))
+    _end(office, event, result)
     finished = done(event, result.transfer_ids if result else ())
     office.inbox.save(finished)
     return Handled(finished)
@@ -187,17 +188,30 @@ def _try_later(office: Office, event: InboxEvent, reason: str, detail: str, now_
 
 def _bury(office: Office, event: InboxEvent, reason: str, detail: str, now_ms: int) -> Handled:
     dead = buried(event, reason=reason, detail=detail, now_ms=now_ms)
+    if event.dead_at_ms is not None:  # that somebody tried it again in vain is news
+        office.alerts.end_alert(WEBHOOK_FAILURE, event.dead_letter_id)
     # Before it is written: an alert that is lost would be worse than one that comes twice.
     office.alerts.raise_alert(_alert(WEBHOOK_FAILURE, "high", dead, reason=reason, detail=detail))
     office.inbox.save(dead)
     return Handled(dead)
 
 
+def _end(office: Office, event: InboxEvent, result: Settled | Followed | None) -> None:
+    """Say what is over by an event that was processed; it is asked of nobody where nothing was told."""
+    if event.dead_at_ms is not None:
+        office.alerts.end_alert(WEBHOOK_FAILURE, event.dead_letter_id)
+    if isinstance(result, Followed):
+        end_worries(office.alerts, result.withdrawal)
+
+
 def _alert(kind: str, severity: str, event: InboxEvent, **facts: str) -> Alert:
-    about = {
+    return Alert(kind, severity, {**_facts(event), **facts}, subject=event.dead_letter_id)
+
+
+def _facts(event: InboxEvent) -> dict[str, str]:
+    return {
         "provider": event.provider,
         "external_id": event.external_id,
         "dead_letter_id": event.dead_letter_id,
         "attempts": str(event.attempts),
     }
-    return Alert(kind, severity, {**about, **facts})

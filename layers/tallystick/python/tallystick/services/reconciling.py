@@ -10,7 +10,7 @@ from typing import Final
 
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.chain import digest
-from tallystick.domain.runs import Mode, Part, Progress, Run, total
+from tallystick.domain.runs import Mode, Part, Progress, Run, Sums, Verdict, total
 from tallystick.domain.tallies import BUCKET_MS, bucket_of
 from tallystick.services.covering import Cover, cover_accounts, cover_transfers
 from tallystick.services.judging import judge, tell
@@ -126,18 +126,27 @@ def _concluded(bureau: Bureau, run: Run, now_ms: int) -> str:
     segments = [bureau.runs.segment(run.run_id, part, number) for part, number in run.parts]
     if not all(segment.is_done for segment in segments):
         return "done"
-    sums = total(segment.sums for segment in segments)
-    verdict = judge(cover=bureau.cover, run=run, sums=sums, previous=bureau.runs.newest(), now_ms=now_ms)
+    verdict = _verdict(bureau, run, total(segment.sums for segment in segments), now_ms)
+    bureau.runs.save(replace(run, ended_at_ms=verdict.run.ended_at_ms, version=run.version + 1))
+    mode, reason = _due(bureau, now_ms)
+    if verdict.suspicion and mode is Mode.FULL:
+        begin(bureau=bureau, mode=mode, reason=reason, now_ms=now_ms)
+    return "concluded"
+
+
+def _verdict(bureau: Bureau, run: Run, sums: Sums, now_ms: int) -> Verdict:
+    """Judge a run, tell people and keep the verdict; one that was kept before an accident stands."""
+    newest = bureau.runs.newest()
+    if newest is not None and newest.run.run_id == run.run_id:
+        return newest
+    verdict = judge(cover=bureau.cover, run=run, sums=sums, previous=newest, now_ms=now_ms)
     if (verdict.differences or verdict.suspicion) and run.looked < MAX_LOOKS:
         bureau.runs.save(replace(run, looked=run.looked + 1, version=run.version + 1))
         raise NotYet(bureau.rhythm.look_again_ms)
-    tell(cover=bureau.cover, verdict=verdict)
-    ended = replace(run, ended_at_ms=now_ms, version=run.version + 1)
-    bureau.runs.conclude(replace(verdict, run=ended))
-    bureau.runs.save(ended)
-    if verdict.suspicion:
-        tick(bureau=bureau, now_ms=now_ms)
-    return "concluded"
+    tell(cover=bureau.cover, verdict=verdict, full=bureau.runs.newest(Mode.FULL))
+    ended = replace(verdict, run=replace(run, ended_at_ms=now_ms))
+    bureau.runs.conclude(ended)
+    return ended
 
 
 def _due(bureau: Bureau, now_ms: int) -> tuple[Mode, str]:

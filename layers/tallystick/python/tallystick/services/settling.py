@@ -53,10 +53,15 @@ class Settled:
         deposit = self.deposit
         about = {"deposit_id": deposit.flow_id, "wallet_id": deposit.wallet_id, "asset": deposit.asset.code}
         if self._aside:
-            yield Alert(MONEY_IN_SUSPENSE, "high", {"account_id": self._aside, **about})
+            yield Alert(MONEY_IN_SUSPENSE, "high", {"account_id": self._aside, **about}, self._subject)
         if (self._payments or self._claims) and deposit.owed_units:
             owed = format_units(deposit.owed_units, deposit.asset.scale)
-            yield Alert(RECEIVABLE, "high", {"owed": owed, **about})
+            yield Alert(RECEIVABLE, "high", {"owed": owed, **about}, self._subject)
+
+    @property
+    def _subject(self) -> str:
+        """Name the order and the money that these facts are about: other money of the same order is told anew."""
+        return ":".join((self.deposit.flow_id, *self._payments, *self._claims))
 
     @property
     def _aside(self) -> str | None:

@@ -16,5 +16,7 @@ def watch(*, changes: Iterable[StreamChange], alerts: Alerts) -> int:
     overwritten = [change for change in changes if change.event != "INSERT"]
     for change in overwritten:
         facts = {"table": change.table, "event": change.event, "event_id": change.event_id, **change.keys}
-        alerts.raise_alert(Alert(LEDGER_OVERWRITTEN, "critical", facts))
+        # Each change is a condition of its own: none must be silent because of another.
+        subject = ":".join((change.table, *change.keys.values(), change.event_id))
+        alerts.raise_alert(Alert(LEDGER_OVERWRITTEN, "critical", facts, subject=subject))
     return len(overwritten)

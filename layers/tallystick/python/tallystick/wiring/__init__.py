@@ -83,13 +83,11 @@ def identity() -> "Identity":
     return CognitoIdentity(client_id, region())
 
 
-@cache
 def alerts() -> "Alerts":
-    """Connect to the topic that reaches people."""
-    from tallystick.adapters.alerts import SnsAlerts
+    """Connect to what keeps alerts and reaches people."""
+    from tallystick.wiring.alerting import kept_alerts
 
-    (topic_arn,) = settings().require("alerts_topic_arn")
-    return SnsAlerts(topic_arn, region())
+    return kept_alerts()
 
 
 @cache

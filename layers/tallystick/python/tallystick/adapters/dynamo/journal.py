@@ -7,7 +7,7 @@ from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException
 
 from tallystick.adapters.dynamo import items
-from tallystick.adapters.dynamo.connection import response_code
+from tallystick.adapters.dynamo.connection import is_possible_key, response_code
 from tallystick.adapters.dynamo.flows import read_flow
 from tallystick.adapters.dynamo.raw import MALFORMED, RawItem, Reader, integer, text
 from tallystick.adapters.dynamo.tables import AccountItem, EntryItem, FlowItem, TransferItem
@@ -16,7 +16,7 @@ from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.flows import Flow
 from tallystick.domain.reconciliation import Head, Stored
 from tallystick.domain.times import to_rfc3339
-from tallystick.domain.transfers import TRANSFER_PREFIX, Record
+from tallystick.domain.transfers import TRANSFER_ID, TRANSFER_PREFIX, Record, Transfer
 from tallystick.services.ports.journal import Snapshot, SnapshotConflict
 from tallystick.services.ports.paging import Page
 
@@ -61,14 +61,12 @@ class DynamoJournal:
         time = to_rfc3339(time_ms)
         return [_stored(item) for item in self._entries(account_id, time, time + _LAST, forward=True, limit=PAGE)]
 
-    def records(self, transfer_ids: Sequence[str]) -> Mapping[str, Record]:
-        """Read them in batches."""
-        keys = dict.fromkeys(transfer_id.removeprefix(TRANSFER_PREFIX) for transfer_id in transfer_ids)
-        found = self._reader.several(
-            TransferItem.Meta.table_name, [{"transfer_key": {"S": key}} for key in keys if key]
-        )
-        records = ((text(item, "transfer_key"), _record(item)) for item in found)
-        return {TRANSFER_PREFIX + key: record for key, record in records if record is not None}
+    def records(self, transfer_ids: Sequence[str]) -> Mapping[str, Record | None]:
+        """Read them in batches; what is no id is not asked for."""
+        ids = dict.fromkeys(transfer_id for transfer_id in transfer_ids if TRANSFER_ID.fullmatch(transfer_id))
+        keys: list[RawItem] = [{"transfer_key": {"S": one.removeprefix(TRANSFER_PREFIX)}} for one in ids]
+        found = self._reader.several(TransferItem.Meta.table_name, keys)
+        return {TRANSFER_PREFIX + text(item, "transfer_key"): _record(item) for item in found}
 
     def transfers(self, segment: int, segments: int, after: str | None, limit: int) -> Page[tuple[str, Record | None]]:
         """Scan transfer records."""
@@ -148,9 +146,20 @@ def _stored(item: RawItem) -> Stored:
 
 def _record(item: RawItem) -> Record | None:
     try:
-        return items.record(TransferItem.from_raw_data(_plain(item)))
+        record = items.record(TransferItem.from_raw_data(_plain(item)))
+        to_rfc3339(record.created_at_ms)
+        if isinstance(record, Transfer):
+            _check_postings(record)
     except (*MALFORMED, InvariantViolated):
         return None
+    return record
+
+
+def _check_postings(transfer: Transfer) -> None:
+    """Look at what a model takes and no posting has; raises one of MALFORMED."""
+    sum(posting.units for posting in transfer.postings)
+    if not all(is_possible_key(posting.account_id) for posting in transfer.postings):
+        raise ValueError(transfer.transfer_id)
 
 
 def _is_marker(item: RawItem) -> bool:

@@ -14,6 +14,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 from pynamodb.connection import Connection
+from pynamodb.connection.base import MetaTable
 from pynamodb.constants import NUMBER
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
@@ -380,6 +381,66 @@ class TallyItem(Model):
     listed_at_ms = IntegerAttribute(null=True)
 
 
+class AlertListedIndex(GlobalSecondaryIndex["AlertItem"]):
+    """Is the same index, of alerts."""
+
+    class Meta:
+        """Name the index."""
+
+        index_name = "listed-index"
+        projection = KeysOnlyProjection()
+
+    listed = UnicodeAttribute(hash_key=True)
+    listed_at_ms = IntegerAttribute(range_key=True)
+    operation_key = UnicodeAttribute()
+
+
+class AlertItem(Model):
+    """Hold one occurrence of a condition; the latest one stands under the condition's own key."""
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    operation_key = UnicodeAttribute(hash_key=True)
+    kind = UnicodeAttribute()
+    subject = UnicodeAttribute()
+    severity = UnicodeAttribute()
+    facts = JSONAttribute()
+    opened_at_ms = IntegerAttribute()
+    last_seen_at_ms = IntegerAttribute()
+    occurrence = IntegerAttribute()
+    times_seen = IntegerAttribute(attr_name="count")
+    state = UnicodeAttribute()
+    ended_at_ms = IntegerAttribute(null=True)
+    resolved_at_ms = IntegerAttribute(null=True)
+    resolved_by = UnicodeAttribute(null=True)
+    notes = UnicodeAttribute(null=True)
+    told = BooleanAttribute()
+    version = IntegerAttribute()
+    listed = UnicodeAttribute(null=True)
+    listed_at_ms = IntegerAttribute(null=True)
+    listed_index = AlertListedIndex()
+
+
+class JobItem(Model):
+    """Hold when a job of the clock ran."""
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    operation_key = UnicodeAttribute(hash_key=True)
+    every_s = IntegerAttribute(null=True)
+    watched_since_ms = IntegerAttribute(null=True)
+    started_at_ms = IntegerAttribute(null=True)
+    finished_at_ms = IntegerAttribute(null=True)
+    failed_at_ms = IntegerAttribute(null=True)
+    error = UnicodeAttribute(null=True)
+
+
 @dataclass(frozen=True, slots=True)
 class TableNames:
     """Name the deployed tables; a function that is not granted one has no name for it."""
@@ -406,7 +467,7 @@ TABLES: Final = tuple(MODELS)
 
 FURTHER_MODELS: Final[dict[str, tuple[type[Model], ...]]] = {
     "audit": (CheckpointItem, VerdictItem),
-    "operations": (KeptItem, TallyItem),
+    "operations": (KeptItem, TallyItem, AlertItem, JobItem),
 }
 """Other kinds of items that share a table."""
 
@@ -419,15 +480,17 @@ def bind(names: TableNames, connection: Connection) -> None:
     for name, first in MODELS.items():
         table_name = getattr(names, name)
         if table_name:
-            for model in (first, *FURTHER_MODELS.get(name, ())):
-                _bind_one(model, table_name, connection, is_first=model is first)
+            # Of the keys and indexes the first model knows as much as the others.
+            connection.add_meta_table(_bind_one(first, table_name, connection))
+            for model in FURTHER_MODELS.get(name, ()):
+                _bind_one(model, table_name, connection)
 
 
-def _bind_one(model: type[Model], table_name: str, connection: Connection, *, is_first: bool) -> None:
+def _bind_one(model: type[Model], table_name: str, connection: Connection) -> MetaTable:
     model.Meta.table_name = table_name
     model.Meta.region = connection.region
     model._connection = None  # noqa: SLF001 (PynamoDB has no public way to share a connection)
     table = model._get_connection()  # noqa: SLF001
-    if is_first:  # it knows the indexes, and a connection is told of a table once
-        connection.add_meta_table(table.get_meta_table())
+    meta_table = table.get_meta_table()
     table.connection = connection
+    return meta_table

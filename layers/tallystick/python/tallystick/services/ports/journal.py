@@ -43,8 +43,8 @@ class Journal(Protocol):
     def at(self, account_id: str, time_ms: int) -> list[Stored]:
         """Read an account's entries of one millisecond."""
 
-    def records(self, transfer_ids: Sequence[str]) -> Mapping[str, Record]:
-        """Read transfer records by their ids; those that are missing or cannot be read are left out."""
+    def records(self, transfer_ids: Sequence[str]) -> Mapping[str, Record | None]:
+        """Read transfer records by their ids; those that are missing are left out, None cannot be read."""
 
     def transfers(self, segment: int, segments: int, after: str | None, limit: int) -> Page[tuple[str, Record | None]]:
         """Scan a part of all transfer records by their keys, without reversals' markers; None cannot be read."""
