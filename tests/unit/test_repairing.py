@@ -494,7 +494,7 @@ def test_an_account_that_is_always_being_written_is_unclear(one: Repairing, acco
     one.store.before = conflict
     is_wallet = account_id == "wal_a"
     found = one.diagnose("wal_a" if is_wallet else withdrawal.hold_id)
-    assert found.is_clear == (is_wallet and number > 2)
+    assert found.is_clear == (is_wallet and number > 3)
     one.store.before = lambda _call: None
     assert one.diagnose(withdrawal.hold_id).is_clear
 
