@@ -12,6 +12,7 @@ FUNCTIONS: Final = (
     "dead_letters",
     "debit",
     "deposits",
+    "differences",
     "docs",
     "health",
     "statements",

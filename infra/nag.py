@@ -14,12 +14,14 @@ from infra.stage import Stage
 GUARD = "Guard/LedgerGuard"
 CONSUMERS = ("Webhooks/WebhookProcessor", "Payouts/PayoutWorker")
 SCHEDULED = ("Webhooks/WebhookSweep", "Webhooks/StellarPoller", "Payouts/WithdrawalSweep")
+RECONCILER = "ProviderReconciliation/ProviderReconciler"
 # Each with the reason why it has no queue for failed asynchronous invocations.
 FUNCTIONS = {
     **{f"Functions/{construct_id_of(name)}": "API Gateway waits for this one's answer." for name in API_FUNCTIONS},
     GUARD: "this stream consumer has a failure queue instead.",
     **dict.fromkeys(CONSUMERS, "this one takes messages from a queue, which has one."),
     **dict.fromkeys(SCHEDULED, "this one is invoked again a minute later, and makes up for it."),
+    RECONCILER: "this one is invoked again an hour later, and goes on where it was.",
 }
 
 
@@ -144,15 +146,15 @@ def _of_background() -> Iterator[tuple[Finding, str]]:
             Finding(f"{work}/Events", "Serverless-LambdaEventSourceMappingDestination"),
             "Streams have such a destination; a queue's messages stay in it, and end in its dead-letter queue.",
         )
-    for function in SCHEDULED:
+    for function in (*SCHEDULED, RECONCILER):
         yield (
             Finding(f"{function}/Function/EventInvokeConfig/Resource", "Serverless-LambdaAsyncFailureDestination"),
-            "The next minute's invocation does what this one did not; the function's alarm tells of it.",
+            "The next invocation does what this one did not; the function's alarm tells of it.",
         )
-    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep"):
+    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep", "ProviderReconciliation/Compare"):
         yield (
             Finding(f"{rule}/Resource", "Serverless-EventBusDLQ"),
-            "The next minute's event says all that this one did; an alarm tells of it.",
+            "The next event says all that this one did; an alarm tells of it.",
         )
 
 

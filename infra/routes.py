@@ -53,6 +53,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/admin/dlq/{dead_letter_id}/preview", "dead_letters"),
     Route("POST", "/v1/admin/dlq/{dead_letter_id}/redrive", "dead_letters"),
     Route("POST", "/v1/admin/dlq/{dead_letter_id}/resolve", "dead_letters"),
+    Route("GET", "/v1/admin/reconciliation/differences", "differences"),
+    Route("POST", "/v1/admin/reconciliation/differences/{difference_id}/fetch", "differences"),
     Route("POST", "/webhooks/{provider}", "webhooks", public=True),
     Route("GET", "/health", "health", public=True),
     Route("GET", "/ready", "health", public=True),
@@ -68,5 +70,5 @@ FALLBACK_FUNCTION = "docs"
 API_FUNCTIONS: tuple[str, ...] = tuple(dict.fromkeys(route.function for route in ROUTES))
 STREAM_FUNCTION = "ledger_guard"
 QUEUE_FUNCTIONS = ("webhook_processor", "payout_worker")
-SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller", "withdrawal_sweep")
+SCHEDULED_FUNCTIONS = ("webhook_sweep", "stellar_poller", "withdrawal_sweep", "provider_reconciler")
 FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, *QUEUE_FUNCTIONS, *SCHEDULED_FUNCTIONS)

@@ -87,6 +87,7 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     payout_checks_s: Annotated[list[Seconds], Field(min_length=1)] = [60, 120, 300, 900, 1800, 3600]
     payout_visibility_s: Delay = SAFE_VISIBILITY_S
     payout_concurrency: Concurrency | None = None
+    provider_reconciliation_minutes: Annotated[int, Field(ge=10, le=1440)] = 60
 
     @field_validator("public_url")
     @classmethod

@@ -15,6 +15,7 @@ from infra.constructs.guard import LedgerGuard
 from infra.constructs.identity import Identity
 from infra.constructs.layers import Layers
 from infra.constructs.payouts import Payouts
+from infra.constructs.provider_reconciliation import ProviderReconciliation
 from infra.constructs.queue import WorkQueue
 from infra.constructs.secrets import Secrets
 from infra.constructs.webhooks import Webhooks
@@ -79,6 +80,7 @@ class TallystickStack(Stack):
         LedgerGuard(self, "Guard", platform=platform, data=data)
         Webhooks(self, "Webhooks", platform=platform, data=data, queue=webhook_queue, secrets=secrets)
         Payouts(self, "Payouts", platform=platform, data=data, queue=payout_queue, secrets=secrets)
+        ProviderReconciliation(self, "ProviderReconciliation", platform=platform, data=data, secrets=secrets)
         api = Api(self, "Api", stage=stage, functions=functions, identity=identity, alerts=alerts)
         self._publish(
             ApiUrl=api.http_api.api_endpoint,

@@ -64,6 +64,7 @@ def test_every_crash_server_error_and_lost_record_raises_an_alarm(synthesis: Syn
             ("ApproximateNumberOfMessagesVisible", "PayoutQueueDeadLetters.QueueName"),
             ("ApproximateNumberOfMessagesVisible", "WebhookQueueDeadLetters.QueueName"),
             ("FailedInvocations", "PayoutsSweep"),
+            ("FailedInvocations", "ProviderReconciliationCompare"),
             ("FailedInvocations", "WebhooksPoll"),
             ("FailedInvocations", "WebhooksSweep"),
             *(("Errors", name) for name in functions),

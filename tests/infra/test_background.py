@@ -65,7 +65,7 @@ def test_a_stage_may_bound_how_many_consumers_run(tmp_path_factory: pytest.TempP
     assert mappings["PayoutsEvents"]["ScalingConfig"] == {"MaximumConcurrency": 2}
 
 
-def test_the_clock_calls_every_minute_and_makes_up_for_nothing(synthesis: Synthesis) -> None:
+def test_the_clock_calls_every_minute_or_hour_and_makes_up_for_nothing(synthesis: Synthesis) -> None:
     """What one call did not do, the next one does: repeats would only pile up."""
     rules = synthesis.properties("AWS::Events::Rule")
 
@@ -73,16 +73,26 @@ def test_the_clock_calls_every_minute_and_makes_up_for_nothing(synthesis: Synthe
     for name, rule in rules.items():
         (target,) = rule["Targets"]
         called[name] = render(target["Arn"])
-        assert rule["ScheduleExpression"] == "rate(1 minute)"
+        hourly = name == "ProviderReconciliationCompare"
+        assert rule["ScheduleExpression"] == ("rate(1 hour)" if hourly else "rate(1 minute)")
         assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 2}
     assert called == {
         "WebhooksSweep": "WebhooksWebhookSweepFunction.Arn",
         "WebhooksPoll": "WebhooksStellarPollerFunction.Arn",
         "PayoutsSweep": "PayoutsWithdrawalSweepFunction.Arn",
+        "ProviderReconciliationCompare": "ProviderReconciliationProviderReconcilerFunction.Arn",
     }
     for config in synthesis.properties("AWS::Lambda::EventInvokeConfig").values():
         assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
     assert len(synthesis.resources("AWS::Lambda::EventInvokeConfig")) == len(rules)
+
+
+def test_a_stage_may_have_providers_compared_more_often(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where much is at stake in an hour."""
+    often = synthesize(connected(provider_reconciliation_minutes=15), tmp_path_factory.mktemp("often") / "production")
+
+    rule = often.properties("AWS::Events::Rule")["ProviderReconciliationCompare"]
+    assert rule["ScheduleExpression"] == "rate(15 minutes)"
 
 
 def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis) -> None:
@@ -95,6 +105,7 @@ def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis
 
     assert sorted((render(one["SourceArn"]), render(one["FunctionName"])) for one in permissions) == [
         ("PayoutsSweep.Arn", "PayoutsWithdrawalSweepFunction.Arn"),
+        ("ProviderReconciliationCompare.Arn", "ProviderReconciliationProviderReconcilerFunction.Arn"),
         ("WebhooksPoll.Arn", "WebhooksStellarPollerFunction.Arn"),
         ("WebhooksSweep.Arn", "WebhooksWebhookSweepFunction.Arn"),
     ]

@@ -38,6 +38,7 @@ class Stellar:
         names = {"payouts": "1000000.0000000", "customer": "0.0000000"}
         accounts = [_account(stellar_account(name), usdc) for name, usdc in names.items()]
         self.things: dict[str, Thing] = {account["id"]: account for account in accounts}
+        self.changed: dict[str, float] = {}
         self._waiting: dict[str, Sent] = {}
 
     def answer(self, request: Request) -> Answer:
