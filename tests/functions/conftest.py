@@ -14,14 +14,14 @@ from tallystick.adapters.providers import http
 from tallystick.adapters.providers.truelayer import jwks
 from tallystick.domain.webhooks import Provider
 from tallystick.observability import logger
-from tests.functions import cloud, orders, payouts, providers, world
+from tests.functions import cloud, comparing, orders, payouts, providers, world
 from tests.functions.identity import FakeIdentity
 from tests.support.moto import Snapshot, ledger_tables
 from tests.support.sandbox import RunningSandbox, running_sandbox
 
 OF_EVENTS: Final = (
     *("webhooks", "webhook_processor", "webhook_sweep", "stellar_poller"),
-    *("payout_worker", "withdrawal_sweep"),
+    *("payout_worker", "withdrawal_sweep", "provider_reconciler"),
 )
 MEASURED: Final = OF_EVENTS[1:]
 """Functions that have the clock by name, and those whose metrics took their namespace when they were imported."""
@@ -127,6 +127,7 @@ def _build(clock: world.Clock) -> None:
     world.build(clock)
     orders.build(clock)
     payouts.build(clock)
+    comparing.build(clock)
     _built["world"] = Snapshot.take()
 
 

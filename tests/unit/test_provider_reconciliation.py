@@ -367,7 +367,7 @@ class TestOthers:
 
     def test_a_payout_that_is_not_there_yet_is_nothing(self, both: Comparing) -> None:
         both.withdrawal(1)
-        assert both.run().counts == {"matched": 1}
+        assert both.run().counts == {"in-transit": 1}
         assert both.flows.agreed == {}
 
     def test_another_payout_of_a_withdrawal_is_what_the_list_says(self, both: Comparing) -> None:

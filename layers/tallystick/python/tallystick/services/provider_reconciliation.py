@@ -278,7 +278,7 @@ class _Comparison:
     def _of_absent(self, flow: Flow) -> Match:
         """Judge what the provider does not know."""
         if not is_money_claimed(flow):
-            return Match.MATCHED
+            return Match.MATCHED if is_final(flow, aged_before_ms=self._aged_before_ms) else Match.IN_TRANSIT
         again = self.desk.flows.get(flow.flow_id)
         is_young = changed_at_ms(flow) > self._aged_before_ms
         if is_young or again is None or again.version != flow.version:

@@ -14,6 +14,7 @@ from pynamodb.attributes import (
     UnicodeAttribute,
 )
 from pynamodb.connection import Connection
+from pynamodb.connection.base import MetaTable
 from pynamodb.constants import NUMBER
 from pynamodb.indexes import GlobalSecondaryIndex, KeysOnlyProjection
 from pynamodb.models import Model
@@ -428,14 +429,17 @@ def bind(names: TableNames, connection: Connection) -> None:
     for name, first in MODELS.items():
         table_name = getattr(names, name)
         if table_name:
-            for model in (first, *FURTHER_MODELS.get(name, ())):
+            # The first has all of the table's keys and indexes; a connection takes a table once.
+            connection.add_meta_table(_bind_one(first, table_name, connection))
+            for model in FURTHER_MODELS.get(name, ()):
                 _bind_one(model, table_name, connection)
 
 
-def _bind_one(model: type[Model], table_name: str, connection: Connection) -> None:
+def _bind_one(model: type[Model], table_name: str, connection: Connection) -> MetaTable:
     model.Meta.table_name = table_name
     model.Meta.region = connection.region
     model._connection = None  # noqa: SLF001 (PynamoDB has no public way to share a connection)
     table = model._get_connection()  # noqa: SLF001
-    connection.add_meta_table(table.get_meta_table())
+    meta_table = table.get_meta_table()
     table.connection = connection
+    return meta_table
