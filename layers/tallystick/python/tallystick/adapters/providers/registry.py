@@ -131,6 +131,10 @@ def _records_class(
             from tallystick.adapters.providers.paystack.records import PaystackRecords
 
             return PaystackRecords
+        case Provider.STELLAR:
+            from tallystick.adapters.providers.stellar.records import StellarRecords
+
+            return StellarRecords
         case Provider.STRIPE:
             from tallystick.adapters.providers.stripe.records import StripeRecords
 
