@@ -13,6 +13,7 @@ FUNCTIONS: Final = (
     "dead_letters",
     "debit",
     "deposits",
+    "differences",
     "docs",
     "health",
     "statements",

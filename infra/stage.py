@@ -122,6 +122,7 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     payout_concurrency: Concurrency | None = None
     reconciliation: ReconciliationSettings = ReconciliationSettings()
     credit_spikes: dict[AssetCode, SpikeSettings] = {}
+    provider_reconciliation_minutes: Annotated[int, Field(ge=10, le=1440)] = 60
 
     @field_validator("public_url")
     @classmethod
@@ -142,7 +143,8 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
         """Say how many seconds lie between two runs of each job that the watchdog watches here."""
         unused = {WATCHDOG, *(() if "stellar" in self.providers else ("stellar_poller",))}
         reconciling = dict.fromkeys(("reconciliation_planner", RECONCILIATION), self.reconciliation.every_s)
-        return {name: every_s for name, every_s in JOBS.items() if name not in unused} | reconciling
+        comparing = {"provider_reconciler": 60 * self.provider_reconciliation_minutes}
+        return {name: every_s for name, every_s in JOBS.items() if name not in unused} | reconciling | comparing
 
     @property
     def is_local(self) -> bool:

@@ -55,6 +55,8 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
         *("withdrawals", "payout_checks_s", *_ALERTING),
     ),
     "withdrawal_sweep": ("flows_table", "payout_queue_url", *_NOTING_RUNS),
+    "provider_reconciler": ("assets", "flows_table", *_GATEWAYS, *_NOTING_RUNS),
+    "differences": ("assets", "operations_table", "inbox_table", "audit_table", *_GATEWAYS, *_QUEUEING),
     "integrity": ("assets", *_RECONCILING),
     "reconciliation_planner": (*_RECONCILING, "jobs"),
     "reconciler": (*_RECONCILING, "jobs"),
@@ -69,6 +71,9 @@ _OF_GATEWAYS: Final = frozenset(
     {"checkout_url", "return_url", "assets", "addresses", "publishable_key", "client_id", "merchant_account_id"}
 )
 
+# After how long its books and ours have to agree matters to nobody but who compares them.
+_OF_COMPARING: Final = frozenset({"ageing_s"})
+
 # Of these, what takes payments does not matter to payouts, and nothing but the name to who only shows it.
 _OF_CHECKOUTS: Final = _OF_SEALS | {"checkout_url", "return_url", "publishable_key"}
 _UNREAD: Final[Mapping[str, Collection[str]]] = {
@@ -76,6 +81,8 @@ _UNREAD: Final[Mapping[str, Collection[str]]] = {
     "withdrawals": _OF_CHECKOUTS,
     "payout_worker": _OF_CHECKOUTS,
     "health": _OF_SEALS | _OF_GATEWAYS,
+    "provider_reconciler": _OF_CHECKOUTS,
+    "differences": _OF_CHECKOUTS,
 }
 
 MAX_BYTES: Final = 4096
@@ -157,9 +164,9 @@ def _configured(stage: Stage) -> dict[str, str | None]:
 
 def _providers(stage: Stage, function: str) -> dict[str, dict[str, Any]]:
     """Pick the providers that a function has to do with, and of each what it reads."""
-    unread = _UNREAD.get(function, _OF_SEALS)
+    unread = {*_UNREAD.get(function, _OF_SEALS), *(() if function == "provider_reconciler" else _OF_COMPARING)}
     return {
-        name: provider.model_dump(exclude_defaults=True, exclude=set(unread)) | {"environment": provider.environment}
+        name: provider.model_dump(exclude_defaults=True, exclude=unread) | {"environment": provider.environment}
         for name, provider in stage.providers.items()
         if function != "stellar_poller" or name == "stellar"
     }

@@ -91,6 +91,7 @@ def test_every_crash_server_error_and_lost_record_raises_an_alarm(synthesis: Syn
             ("FailedInvocations", "PayoutsSweep"),
             ("FailedInvocations", "WatchdogWatch"),
             ("FailedInvocations", "TallySweep"),
+            ("FailedInvocations", "ProviderReconciliationCompare"),
             ("FailedInvocations", "WebhooksPoll"),
             ("FailedInvocations", "WebhooksSweep"),
             *(("Errors", name) for name in functions),

@@ -40,7 +40,7 @@ class Answers:
         """Answer one call."""
         self._left -= 1
         body = self._bodies[self._left % DISTINCT] if self._left else self._last
-        return AWSResponse("", 200, HTTPHeaders(), _Raw(body))  # type: ignore[arg-type]
+        return AWSResponse("", 200, HTTPHeaders(), _Raw(body))
 
 
 class _Raw:

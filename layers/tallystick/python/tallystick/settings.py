@@ -44,6 +44,7 @@ class ProviderSetting(BaseModel, frozen=True, extra="forbid"):
     `allowlist` names the networks that its webhooks come from (None: any). `tolerance_s` is how far the signed time of
     a webhook may be from now, both ways (None: any, but a stale one is confirmed with the provider).
     `assets` and `addresses` give, for our asset codes, the provider's names and our own addresses that it delivers to.
+    `ageing_s` is after how long its books and ours have to agree.
     """
 
     environment: Environment = "test"
@@ -59,6 +60,7 @@ class ProviderSetting(BaseModel, frozen=True, extra="forbid"):
     merchant_account_id: str | None = None
     jwks_url: str | None = None
     trusted_jku: list[str] = []
+    ageing_s: Annotated[int, Field(gt=0)] = 7200
 
 
 class WithdrawalSetting(BaseModel, frozen=True, extra="forbid"):

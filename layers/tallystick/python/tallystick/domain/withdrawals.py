@@ -11,7 +11,7 @@ from typing import Final
 from tallystick.domain.accounts import Account, AccountKind
 from tallystick.domain.chain import digest, genesis
 from tallystick.domain.destinations import Destination
-from tallystick.domain.money import Asset
+from tallystick.domain.money import Amount, Asset, from_minor
 from tallystick.domain.payouts import Draft
 from tallystick.domain.transfers import Claim, IdempotencyKey, TransferKind
 from tallystick.domain.transitions import Actor, Transition, find
@@ -145,6 +145,11 @@ class Withdrawal:
     def is_open(self) -> bool:
         """Tell whether money is on hold for it."""
         return self.state in OPEN
+
+    @property
+    def amount(self) -> Amount:
+        """Give what goes to the destination, in major units."""
+        return Amount(from_minor(self.units, self.asset.scale), self.asset.code)
 
     @property
     def hold_id(self) -> str:
