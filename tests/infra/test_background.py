@@ -121,10 +121,10 @@ def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis
 
     assert sorted((render(one["SourceArn"]), render(one["FunctionName"])) for one in permissions) == [
         ("PayoutsSweep.Arn", "PayoutsWithdrawalSweepFunction.Arn"),
-        ("ReconciliationPlan.Arn", "ReconciliationReconciliationPlannerFunction.Arn"),
-        ("WatchdogWatch.Arn", "WatchdogFunction.Arn"),
-        ("TallySweep.Arn", "TallySpikeSweepFunction.Arn"),
         ("ProviderReconciliationCompare.Arn", "ProviderReconciliationProviderReconcilerFunction.Arn"),
+        ("ReconciliationPlan.Arn", "ReconciliationReconciliationPlannerFunction.Arn"),
+        ("TallySweep.Arn", "TallySpikeSweepFunction.Arn"),
+        ("WatchdogWatch.Arn", "WatchdogFunction.Arn"),
         ("WebhooksPoll.Arn", "WebhooksStellarPollerFunction.Arn"),
         ("WebhooksSweep.Arn", "WebhooksWebhookSweepFunction.Arn"),
     ]
