@@ -12,6 +12,7 @@ from typing import Any, Final
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
+from tallystick.domain.alerts import Priority
 from tallystick.domain.chain import digest, genesis
 from tallystick.domain.reconciliation import Head
 from tallystick.domain.runs import Mode, Run, Sums
@@ -57,7 +58,8 @@ def scanned(accounts: int) -> tuple[Sums, Answers]:
     """Go through so many unchanged accounts, as a worker does."""
     tables = {f"TALLYSTICK_{name}_TABLE": name for name in _TABLES}
     credentials = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
-    os.environ |= tables | credentials | {"TALLYSTICK_STAGE": "local", "TALLYSTICK_ALERTS_TOPIC_ARN": "arn:bench"}
+    topics = {f"TALLYSTICK_ALERTS_TOPIC_{priority}_ARN": "arn:bench" for priority in Priority}
+    os.environ |= tables | credentials | topics | {"TALLYSTICK_STAGE": "local"}
     from tallystick.services.covering import cover_accounts
     from tallystick.wiring import _connection
     from tallystick.wiring.reconciliation import cover
