@@ -50,7 +50,7 @@ def test_a_scan_that_is_throttled_at_every_try_of_the_sdk_is_trouble() -> None:
 
 
 def _throttled(**_: object) -> AWSResponse:
-    return AWSResponse("", 400, HTTPHeaders(), _Refusal())  # type: ignore[arg-type]
+    return AWSResponse("", 400, HTTPHeaders(), _Refusal())
 
 
 class _Refusal:

@@ -17,7 +17,7 @@ from tests.bench.reconciliation.faults import KINDS, Planted, Scene, prepared
 from tests.bench.reconciliation.moving import Load, Mover, load, populate
 from tests.bench.reconciliation.running import BUCKET_S, Runner, wait_for
 from tests.bench.reconciliation.vault import Vault
-from tests.bench.reconciliation.verdicts import Line, false_alerts, lines_of, plain, table_of
+from tests.bench.reconciliation.verdicts import Line, false_alerts, lines_of, table_of
 from tests.bench.reconciliation.watching import Received, Watch, watch
 
 DELIVERED_S: Final = 3
@@ -100,12 +100,6 @@ def show(outcome: Outcome, out: Console) -> None:
             f"{counted.unclear} unclear, {counted.late} late; suspicion: {verdict.suspicion or 'none'}"
         )
     out.print({name: value for name, value in outcome.facts.items() if name != "runs"})
-
-
-def write(outcome: Outcome, path: str) -> None:
-    """Keep all figures as JSON."""
-    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 (a path as it was given)
-        json.dump(plain(outcome.lines, outcome.facts), file, indent=1)
 
 
 class Timings(dict[str, float]):
