@@ -119,7 +119,8 @@ def extrapolated(figures: Figures) -> list[str]:
             f"{figures.unchanged_cpu_ms_per_1000:.1f} ms CPU / {share:.2f} vCPU = {scan_s:,.0f} s"
         ),
         (
-            f"changed: {changed:,.0f} x ({each['calls']:.1f} calls x {CALL_MS:g} ms + {each['cpu_s'] * 1000:.1f} ms CPU "
+            f"changed: {changed:,.0f} x ({each['calls']:.1f} calls x {CALL_MS:g} ms "
+            f"+ {each['cpu_s'] * 1000:.1f} ms CPU "
             f"/ {share:.2f} vCPU) = {change_s:,.0f} s"
         ),
         f"together {total_s:,.0f} s of work: {total_s / WITHIN_S:.1f} workers for {WITHIN_S} s",
