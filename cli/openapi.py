@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 FUNCTIONS: Final = (
+    "alerts",
     "auth",
     "credit",
     "dead_letters",
     "debit",
     "deposits",
+    "differences",
     "docs",
     "health",
     "statements",

@@ -19,7 +19,19 @@ SCHEDULED = (
     "Webhooks/StellarPoller",
     "Payouts/WithdrawalSweep",
     "Reconciliation/ReconciliationPlanner",
+    "Tally/SpikeSweep",
     "Watchdog/Watchdog",
+)
+PROVIDER_RECONCILER = "ProviderReconciliation/ProviderReconciler"
+# What calls them.
+RULES = (
+    "Webhooks/Sweep",
+    "Webhooks/Poll",
+    "Payouts/Sweep",
+    "Reconciliation/Plan",
+    "Tally/Sweep",
+    "Watchdog/Watch",
+    "ProviderReconciliation/Compare",
 )
 # Each with the reason why it has no queue for failed asynchronous invocations.
 FUNCTIONS = {
@@ -27,6 +39,7 @@ FUNCTIONS = {
     **dict.fromkeys((GUARD, TALLY), "this stream consumer has a failure queue instead."),
     **dict.fromkeys(CONSUMERS, "this one takes messages from a queue, which has one."),
     **dict.fromkeys(SCHEDULED, "this one is invoked again a minute later, and makes up for it."),
+    PROVIDER_RECONCILER: "this one is invoked again an hour later, and goes on where it was.",
 }
 
 
@@ -154,15 +167,15 @@ def _of_background() -> Iterator[tuple[Finding, str]]:
             Finding(f"{work}/Events", "Serverless-LambdaEventSourceMappingDestination"),
             "Streams have such a destination; a queue's messages stay in it, and end in its dead-letter queue.",
         )
-    for function in SCHEDULED:
+    for function in (*SCHEDULED, PROVIDER_RECONCILER):
         yield (
             Finding(f"{function}/Function/EventInvokeConfig/Resource", "Serverless-LambdaAsyncFailureDestination"),
-            "The next minute's invocation does what this one did not; the function's alarm tells of it.",
+            "The next invocation does what this one did not; the function's alarm tells of it.",
         )
-    for rule in ("Webhooks/Sweep", "Webhooks/Poll", "Payouts/Sweep", "Reconciliation/Plan", "Watchdog/Watch"):
+    for rule in RULES:
         yield (
             Finding(f"{rule}/Resource", "Serverless-EventBusDLQ"),
-            "The next minute's event says all that this one did; an alarm tells of it.",
+            "The next event says all that this one did; an alarm tells of it.",
         )
 
 

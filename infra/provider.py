@@ -63,6 +63,7 @@ class ProviderSettings(BaseModel, extra="forbid", frozen=True, strict=True):
     merchant_account_id: Text | None = None
     jwks_url: Url | None = None
     trusted_jku: list[Url] = []
+    ageing_s: Annotated[int, Field(gt=0)] = 7200
 
     @field_validator("environment")
     @classmethod

@@ -57,6 +57,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/integrity", "integrity"),
     Route("GET", "/v1/integrity/admin-wallet", "integrity"),
     Route("POST", "/v1/admin/reconciliation/runs", "integrity"),
+    Route("GET", "/v1/admin/alerts/unresolved", "alerts"),
+    Route("GET", "/v1/admin/alerts/{alert_id}", "alerts"),
+    Route("POST", "/v1/admin/alerts/{alert_id}/resolve", "alerts"),
+    Route("GET", "/v1/admin/reconciliation/differences", "differences"),
+    Route("POST", "/v1/admin/reconciliation/differences/{difference_id}/fetch", "differences"),
     Route("POST", "/webhooks/{provider}", "webhooks", public=True),
     Route("GET", "/health", "health", public=True),
     Route("GET", "/ready", "health", public=True),
@@ -81,7 +86,9 @@ JOBS: Mapping[str, int] = {
     "webhook_sweep": 60,
     "stellar_poller": 60,
     "withdrawal_sweep": 60,
+    "spike_sweep": 60,
     "reconciliation_planner": 900,
+    "provider_reconciler": 3600,
     WATCHDOG: 60,
 }
 SCHEDULED_FUNCTIONS = tuple(JOBS)

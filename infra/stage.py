@@ -87,6 +87,15 @@ class AlertSettings(BaseModel, extra="forbid", frozen=True, strict=True):
     severity: Literal["critical", "high", "medium", "low"] | None = None
 
 
+class SpikeSettings(BaseModel, extra="forbid", frozen=True, strict=True):
+    """Say when credits of an asset are unusual; what each field means stands in docs/tallied-accounts.md."""
+
+    floor: DecimalText
+    owner_floor: DecimalText
+    factor: Annotated[int, Field(ge=2, le=1000)] = 5
+    window_s: Annotated[int, Field(ge=60, le=3600)] = 300
+
+
 class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     """Hold what differs between one stage and another; what protects data follows from the name alone."""
 
@@ -112,6 +121,8 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     payout_visibility_s: Delay = SAFE_VISIBILITY_S
     payout_concurrency: Concurrency | None = None
     reconciliation: ReconciliationSettings = ReconciliationSettings()
+    credit_spikes: dict[AssetCode, SpikeSettings] = {}
+    provider_reconciliation_minutes: Annotated[int, Field(ge=10, le=1440)] = 60
 
     @field_validator("public_url")
     @classmethod
@@ -132,7 +143,8 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
         """Say how many seconds lie between two runs of each job that the watchdog watches here."""
         unused = {WATCHDOG, *(() if "stellar" in self.providers else ("stellar_poller",))}
         reconciling = dict.fromkeys(("reconciliation_planner", RECONCILIATION), self.reconciliation.every_s)
-        return {name: every_s for name, every_s in JOBS.items() if name not in unused} | reconciling
+        comparing = {"provider_reconciler": 60 * self.provider_reconciliation_minutes}
+        return {name: every_s for name, every_s in JOBS.items() if name not in unused} | reconciling | comparing
 
     @property
     def is_local(self) -> bool:

@@ -22,6 +22,7 @@ DUE_INDEX = "due-index"
 DEAD_INDEX = "dead-index"
 OPEN_INDEX = "open-index"
 LISTED_INDEX = "listed-index"
+UNRECONCILED_INDEX = "unreconciled-index"
 EXPIRES_AT = "expires_at_s"
 
 
@@ -38,6 +39,7 @@ class Data(Construct):
         self.flows = self._table("Flows", partition="flow_id")
         self._index(self.flows, OWNER_INDEX, _text("owner_id"), _text("created_at"))
         self._index(self.flows, OPEN_INDEX, _text("open"), _number("due_at_ms"))
+        self._index(self.flows, UNRECONCILED_INDEX, _text("unreconciled"), _number("created_at_ms"))
         self.inbox = self._table("Inbox", partition="inbox_key")
         self._index(self.inbox, DUE_INDEX, _text("open"), _number("due_at_ms"))
         self._index(self.inbox, DEAD_INDEX, _text("dead"), _number("dead_at_ms"))

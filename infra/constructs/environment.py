@@ -41,8 +41,10 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "webhooks": ("inbox_table", *_QUEUEING, "webhook_keys_secret", "providers", "public_url"),
     "health": (*_TABLES, "providers"),
     "docs": ("assets",),
+    "alerts": (*_ALERTING, "audit_table"),
     "ledger_guard": _ALERTING,
-    "tally": _ALERTING,
+    "spike_sweep": ("assets", "credit_spikes", *_NOTING_RUNS),
+    "tally": ("assets", "credit_spikes", *_ALERTING),
     "webhook_processor": (
         *(*_POSTING, "flows_table", "inbox_table", *_GATEWAYS),
         *(*_QUEUEING, "webhook_retries_s", *_ALERTING),
@@ -53,6 +55,8 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
         *("withdrawals", "payout_checks_s", *_ALERTING),
     ),
     "withdrawal_sweep": ("flows_table", "payout_queue_url", *_NOTING_RUNS),
+    "provider_reconciler": ("assets", "flows_table", *_GATEWAYS, *_NOTING_RUNS),
+    "differences": ("assets", "operations_table", "inbox_table", "audit_table", *_GATEWAYS, *_QUEUEING),
     "integrity": ("assets", *_RECONCILING),
     "reconciliation_planner": (*_RECONCILING, "jobs"),
     "reconciler": (*_RECONCILING, "jobs"),
@@ -67,6 +71,9 @@ _OF_GATEWAYS: Final = frozenset(
     {"checkout_url", "return_url", "assets", "addresses", "publishable_key", "client_id", "merchant_account_id"}
 )
 
+# After how long its books and ours have to agree matters to nobody but who compares them.
+_OF_COMPARING: Final = frozenset({"ageing_s"})
+
 # Of these, what takes payments does not matter to payouts, and nothing but the name to who only shows it.
 _OF_CHECKOUTS: Final = _OF_SEALS | {"checkout_url", "return_url", "publishable_key"}
 _UNREAD: Final[Mapping[str, Collection[str]]] = {
@@ -74,6 +81,8 @@ _UNREAD: Final[Mapping[str, Collection[str]]] = {
     "withdrawals": _OF_CHECKOUTS,
     "payout_worker": _OF_CHECKOUTS,
     "health": _OF_SEALS | _OF_GATEWAYS,
+    "provider_reconciler": _OF_CHECKOUTS,
+    "differences": _OF_CHECKOUTS,
 }
 
 MAX_BYTES: Final = 4096
@@ -149,14 +158,15 @@ def _configured(stage: Stage) -> dict[str, str | None]:
         "reconciliation": _json(stage.reconciliation.model_dump(exclude_defaults=True, exclude={"concurrency"})),
         "alerts": _json(stage.model_dump(exclude_defaults=True).get("alerts", {})),
         "jobs": _json(stage.jobs),
+        "credit_spikes": _json(stage.model_dump(exclude_defaults=True).get("credit_spikes", {})),
     }
 
 
 def _providers(stage: Stage, function: str) -> dict[str, dict[str, Any]]:
     """Pick the providers that a function has to do with, and of each what it reads."""
-    unread = _UNREAD.get(function, _OF_SEALS)
+    unread = {*_UNREAD.get(function, _OF_SEALS), *(() if function == "provider_reconciler" else _OF_COMPARING)}
     return {
-        name: provider.model_dump(exclude_defaults=True, exclude=set(unread)) | {"environment": provider.environment}
+        name: provider.model_dump(exclude_defaults=True, exclude=unread) | {"environment": provider.environment}
         for name, provider in stage.providers.items()
         if function != "stellar_poller" or name == "stellar"
     }

@@ -11,7 +11,7 @@ from infra.constructs.secrets import Secrets
 from infra.routes import API_FUNCTIONS
 
 # These wait for a provider, and try again when it does not answer; API Gateway waits for 30 seconds.
-PATIENT = frozenset({"deposits", "dead_letters"})
+PATIENT = frozenset({"deposits", "dead_letters", "differences"})
 LONG_TIMEOUT = Duration.seconds(28)
 
 
@@ -54,6 +54,8 @@ class Functions(Construct):
         self._allow_integrity(self.by_name["integrity"])
         self._allow_webhooks(self.by_name["webhooks"])
         self._allow_dead_letters(self.by_name["dead_letters"])
+        self._allow_alerts(self.by_name["alerts"])
+        self._allow_differences(self.by_name["differences"])
         self.by_name["health"].allow("dynamodb:GetItem", on=[table.table_arn for table in data.by_name.values()])
 
     def _allow_wallets(self, function: PythonFunction) -> None:
@@ -111,5 +113,23 @@ class Functions(Construct):
         function.allow("dynamodb:GetItem", "dynamodb:BatchGetItem", on=[data.accounts.table_arn])
         function.allow("dynamodb:GetItem", on=[data.transfers.table_arn, data.flows.table_arn])
         allow_alerting(function, self._alerts, data)
+        function.allow("sqs:SendMessage", on=[self._queue.queue_arn])
+        function.allow("secretsmanager:GetSecretValue", on=[self._secrets.provider_keys])
+
+    def _allow_alerts(self, function: PythonFunction) -> None:
+        """Let it show alerts and leave them to rest, and say that it did."""
+        operations = self._data.operations.table_arn
+        allow_alerting(function, self._alerts, self._data)
+        function.allow("dynamodb:BatchGetItem", on=[operations])
+        function.allow("dynamodb:Query", on=[f"{operations}/index/{LISTED_INDEX}"])
+        function.allow("dynamodb:PutItem", on=[self._data.audit.table_arn], when=IN_TRANSACTION)
+
+    def _allow_differences(self, function: PythonFunction) -> None:
+        """Let it show differences, and bring an event in: what that means is for the processor."""
+        data, operations = self._data, self._data.operations.table_arn
+        function.allow("dynamodb:GetItem", "dynamodb:BatchGetItem", on=[operations])
+        function.allow("dynamodb:Query", on=[f"{operations}/index/{LISTED_INDEX}"])
+        function.allow("dynamodb:GetItem", on=[data.inbox.table_arn])
+        function.allow("dynamodb:PutItem", on=[data.inbox.table_arn, data.audit.table_arn], when=IN_TRANSACTION)
         function.allow("sqs:SendMessage", on=[self._queue.queue_arn])
         function.allow("secretsmanager:GetSecretValue", on=[self._secrets.provider_keys])

@@ -1,11 +1,12 @@
-"""Keep the totals of tallied accounts: nothing that moves money waits for them."""
+"""Keep the totals of tallied accounts, and watch what is credited: nothing that moves money waits for them."""
 
 from aws_cdk import Duration
 from constructs import Construct
 
-from infra.constructs.data import Data
+from infra.constructs.background import SCHEDULED_TIMEOUT, call_regularly
+from infra.constructs.data import LISTED_INDEX, Data
 from infra.constructs.function import Platform, PythonFunction
-from infra.constructs.rights import IN_TRANSACTION, allow_alerting
+from infra.constructs.rights import IN_TRANSACTION, allow_alerting, allow_noting_runs
 from infra.constructs.streams import Reading, failure_queue, read_stream
 from infra.routes import TALLY_FUNCTION
 
@@ -18,17 +19,24 @@ MAX_RETRIES = 20
 TIMEOUT = Duration.seconds(60)
 
 
+SWEEP = "spike_sweep"
+
+
 class Tally(Construct):
-    """Add what the stream of transfers reports to the totals."""
+    """Add what the stream of transfers reports to the totals, and end spikes of credits by the clock."""
 
     def __init__(self, scope: Construct, construct_id: str, *, platform: Platform, data: Data) -> None:
         super().__init__(scope, construct_id)
+        self._add_tally(platform, data)
+        self._add_sweep(platform, data)
+
+    def _add_tally(self, platform: Platform, data: Data) -> None:
         tally = PythonFunction(
             self, TALLY_FUNCTION, platform=platform, description="add up tallied accounts", timeout=TIMEOUT
         )
         operations = [data.operations.table_arn]
         tally.allow("dynamodb:BatchGetItem", on=operations)
-        tally.allow("dynamodb:PutItem", "dynamodb:UpdateItem", on=operations, when=IN_TRANSACTION)
+        tally.allow("dynamodb:UpdateItem", on=operations, when=IN_TRANSACTION)
         allow_alerting(tally, platform.alerts, data)
         failures = failure_queue(
             self,
@@ -39,3 +47,13 @@ class Tally(Construct):
         )
         reading = Reading(NEW_TRANSFERS, MAX_RETRIES, WINDOW_S, answers_for_each=True)
         read_stream(self, "Transfers", tally, data.transfers, reading=reading, failures=failures)
+
+    def _add_sweep(self, platform: Platform, data: Data) -> None:
+        sweep = PythonFunction(
+            self, SWEEP, platform=platform, description="end spikes of credits", timeout=SCHEDULED_TIMEOUT
+        )
+        operations = data.operations.table_arn
+        sweep.allow("dynamodb:BatchGetItem", on=[operations])
+        sweep.allow("dynamodb:Query", on=[f"{operations}/index/{LISTED_INDEX}"])
+        allow_noting_runs(sweep, platform.alerts, data)
+        call_regularly(self, sweep, "Sweep", alerts=platform.alerts)

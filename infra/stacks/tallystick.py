@@ -15,6 +15,7 @@ from infra.constructs.guard import LedgerGuard
 from infra.constructs.identity import Identity
 from infra.constructs.layers import Layers
 from infra.constructs.payouts import Payouts
+from infra.constructs.provider_reconciliation import ProviderReconciliation
 from infra.constructs.queue import WorkQueue
 from infra.constructs.reconciliation import RECONCILER_VISIBILITY_S, Reconciliation
 from infra.constructs.secrets import Secrets
@@ -94,6 +95,7 @@ class TallystickStack(Stack):
         Payouts(self, "Payouts", platform=platform, data=data, queue=payout_queue, secrets=secrets)
         Reconciliation(self, "Reconciliation", platform=platform, data=data, queue=reconciliation_queue)
         Watchdog(self, "Watchdog", platform=platform, data=data)
+        ProviderReconciliation(self, "ProviderReconciliation", platform=platform, data=data, secrets=secrets)
         api = Api(self, "Api", stage=stage, functions=functions, identity=identity, alerts=alerts)
         self._publish(
             ApiUrl=api.http_api.api_endpoint,

@@ -1,17 +1,21 @@
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
+from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException, TransactGetError
 
+from tallystick.adapters.dynamo import items
 from tallystick.adapters.dynamo.connection import response_code
-from tallystick.adapters.dynamo.tables import OperationItem, TallyItem
+from tallystick.adapters.dynamo.records import DynamoTransferRecords
+from tallystick.adapters.dynamo.tables import OperationItem, TallyItem, TransferItem
+from tallystick.domain.audit import AuditRecord
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.money import MAX_UNITS
 from tallystick.domain.spikes import SpikeRule
-from tallystick.domain.tallies import Sheet, Total, addition_of, bucket_of, sheet_of
-from tallystick.domain.transfers import Transfer
+from tallystick.domain.tallies import Rejected, Sheet, Total, addition_of, bucket_of, sheet_of
+from tallystick.domain.transfers import Tombstone, Transfer
 from tallystick.services.ports.tallies import TallyConflict, TallyRefused
 from tests.support.scene import NOW_MS
 from tests.support.tables import Ports, Tables
@@ -118,6 +122,84 @@ def test_buckets_expire_and_what_is_true_for_ever_does_not(dynamo: Tables) -> No
     assert "expires_at_s" not in stored[total].to_simple_dict()
     assert (stored[total].listed, stored[total].listed_at_ms) == ("total", 0)
     assert [item.operation_key for item in OperationItem.listed_index.query("total")] == [total]
+
+
+# Correcting a total
+
+
+RECORD: Final = AuditRecord(STRIPE, "tally-corrected", "operator:ada", NOW_MS, "local", {"why": "a test"})
+
+
+def test_a_total_is_corrected_while_it_is_as_it_was_read(ports: Ports) -> None:
+    ports.tallies.write(sheet(credit("a", 100)))
+    (before,) = ports.tallies.totals()
+    after = replace(before, balance=-93, postings=4)
+    for wrong in (replace(before, balance=-99), replace(before, postings=2), None):
+        assert not ports.tallies.correct(wrong, after, RECORD)
+    assert (ports.tallies.totals(), ports.audited()) == ([before], [])
+    assert ports.tallies.correct(before, after, RECORD)
+    assert (ports.tallies.totals(), ports.audited()) == ([after], [RECORD])
+    ports.tallies.write(sheet(credit("b", 7)))
+    assert ports.tallies.without(STRIPE, []) == replace(after, balance=-100, postings=5)
+
+
+def test_a_total_that_is_gone_is_set_anew_and_listed(ports: Ports) -> None:
+    after = Total(STRIPE, "USD", 2, -5, 1)
+    assert ports.tallies.correct(None, after, RECORD)
+    assert ports.tallies.totals() == [after]
+
+
+# All transfers
+
+
+def stored(dynamo: Tables, *transfers: Transfer) -> DynamoTransferRecords:
+    for transfer in transfers:
+        items.transfer_item(transfer).save()
+    return DynamoTransferRecords(dynamo.connection)
+
+
+def test_all_transfers_are_read_and_nothing_else(dynamo: Tables) -> None:
+    moved = [credit(f"k{number}", number + 1) for number in range(20)]
+    records = stored(dynamo, *moved)
+    items.tombstone_item(Tombstone(credit("void").claim, NOW_MS)).save()
+    TransferItem(transfer_key="marker", item="reversal", reversed_by="trf_x").save()
+    dynamo.calls.clear()
+    found = [records.scan(segment, 3, None) for segment in range(3)]
+    assert {page.next_key for page in found} == {None}
+    read = [one for page in found for one in page.items if isinstance(one, Transfer)]
+    assert sorted(read, key=lambda one: one.units) == moved
+    assert all(call.body["ConsistentRead"] is True for call in dynamo.calls)
+
+
+def test_a_scan_goes_on_where_a_page_ended(dynamo: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
+    moved = [credit(f"k{number}", number + 1) for number in range(5)]
+    records = stored(dynamo, *moved)
+    original = Connection.scan
+
+    def scan(connection: Connection, table_name: str, **options: Any) -> Any:  # noqa: ANN401 (as it is)
+        return original(connection, table_name, **{**options, "limit": 2})
+
+    monkeypatch.setattr(Connection, "scan", scan)
+    read, after = list[Transfer | Rejected](), None
+    for _ in range(2):
+        page = records.scan(0, 1, after)
+        read, after = [*read, *page.items], page.next_key
+        assert after is not None
+    assert keys(*(one for one in [*read, *records.scan(0, 1, after).items] if isinstance(one, Transfer))) == keys(
+        *moved
+    )
+
+
+def test_a_record_that_cannot_be_read_is_named(dynamo: Tables) -> None:
+    TransferItem(transfer_key="odd", item="transfer", kind="credit").save()
+    (odd,) = DynamoTransferRecords(dynamo.connection).scan(0, 1, None).items
+    assert isinstance(odd, Rejected)
+    assert (odd.transfer_key, odd.reason.startswith("the record lacks key_source")) == ("odd", True)
+
+
+def test_trouble_while_scanning_is_told_as_such(dynamo: Tables) -> None:
+    with dynamo.refusing("Scan", "InternalServerError", status=500), pytest.raises(StoreUnavailable):
+        DynamoTransferRecords(dynamo.connection).scan(0, 1, None)
 
 
 # What DynamoDB answers

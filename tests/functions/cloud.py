@@ -14,7 +14,7 @@ from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from tallystick import wiring
-from tallystick.wiring import alerting, webhooks, withdrawals
+from tallystick.wiring import alerting, provider_reconciliation, tallies, webhooks, withdrawals
 from tests.functions import providers
 from tests.functions.world import Clock, handler_of
 from tests.support.moto import REGION
@@ -29,7 +29,10 @@ Operation = Callable[[str], None]
 CONSUMERS: Final = {providers.QUEUE: "webhook_processor", providers.PAYOUT_QUEUE: "payout_worker"}
 """The queues, and the functions that work on them."""
 
-_SPEAKING: Final = (webhooks.gateway, webhooks.counter, webhooks.payer, withdrawals.window, withdrawals.payout_office)
+_SPEAKING: Final = (
+    *(webhooks.gateway, webhooks.counter, webhooks.payer, withdrawals.window, withdrawals.payout_office),
+    *(provider_reconciliation.records, provider_reconciliation.desk, provider_reconciliation.fetching),
+)
 """What speaks with providers."""
 
 _changed_secrets: Final[set[str]] = set()
@@ -66,7 +69,8 @@ def forget_settings() -> None:
     """Start other Lambdas: the environment is read anew, and the keys too."""
     cached = (webhooks.gate, *_SPEAKING, webhooks.office, webhooks.stellar_poll, withdrawals.rules)
     secret = (webhooks._webhook_keys, webhooks._provider_keys)  # noqa: SLF001
-    for built in (wiring.settings, *cached, alerting.kept_alerts, alerting.watch, *secret):
+    watching = (alerting.kept_alerts, alerting.watch, tallies.office, tallies.spike_watch)
+    for built in (wiring.settings, *cached, *watching, *secret):
         built.cache_clear()
 
 

@@ -15,14 +15,14 @@ from tallystick.adapters.providers.truelayer import jwks
 from tallystick.domain.webhooks import Provider
 from tallystick.observability import logger
 from tallystick.wiring import alerting
-from tests.functions import cloud, orders, payouts, providers, world
+from tests.functions import cloud, comparing, orders, payouts, providers, world
 from tests.functions.identity import FakeIdentity
 from tests.support.moto import Snapshot, ledger_tables
 from tests.support.sandbox import RunningSandbox, running_sandbox
 
 OF_EVENTS: Final = (
     *("webhooks", "webhook_processor", "webhook_sweep", "stellar_poller"),
-    *("payout_worker", "withdrawal_sweep"),
+    *("payout_worker", "withdrawal_sweep", "spike_sweep", "provider_reconciler"),
 )
 MEASURED: Final = (*OF_EVENTS[1:], "watchdog")
 """Functions that have the clock by name, and those whose metrics took their namespace when they were imported."""
@@ -128,6 +128,7 @@ def _build(clock: world.Clock) -> None:
     world.build(clock)
     orders.build(clock)
     payouts.build(clock)
+    comparing.build(clock)
     _built["world"] = Snapshot.take()
 
 

@@ -32,7 +32,7 @@ PROBLEM_TYPES: Final = (
     (r"409-.*balance-limit", "balance-limit-exceeded"),
     (r"409-close-not-empty", "wallet-not-empty"),
     (r"409-limit-exceeded", "limit-exceeded"),
-    (r"409-(approve|cancel|redrive|reject|resolve)-", "illegal-transition"),
+    (r"409-(approve|cancel|fetch|redrive|reject|resolve)-", "illegal-transition"),
     (r"409-register", "email-registered"),
     (r"409-.*(frozen|closed)", "account-not-active"),
     (r"422-.*amount-(given|missing)", "invalid-request"),

@@ -42,11 +42,17 @@ CALLS: tuple[tuple[str, str, str, dict[str, str] | None, str], ...] = (
     ("withdrawals", "POST", "/v1/admin/withdrawals/wdr_{}/approve", {"notes": "odd"}, "root"),
     ("withdrawals", "POST", "/v1/admin/withdrawals/{}/reject", {"notes": "odd"}, "root"),
     ("withdrawals", "POST", "/v1/admin/withdrawals/wdr_{}/reject", {"notes": "odd"}, "root"),
+    ("differences", "POST", "/v1/admin/reconciliation/differences/{}/fetch", {}, "root"),
+    ("differences", "POST", "/v1/admin/reconciliation/differences/stripe:{}/fetch", {}, "root"),
     ("dead_letters", "GET", "/v1/admin/dlq/{}", None, "root"),
     ("dead_letters", "GET", "/v1/admin/dlq/dlq_{}", None, "root"),
     ("dead_letters", "GET", "/v1/admin/dlq/dlq_{}/preview", None, "root"),
     ("dead_letters", "POST", "/v1/admin/dlq/dlq_{}/redrive", {}, "root"),
     ("dead_letters", "POST", "/v1/admin/dlq/dlq_{}/resolve", {"notes": "odd"}, "root"),
+    ("alerts", "GET", "/v1/admin/alerts/{}", None, "root"),
+    ("alerts", "GET", "/v1/admin/alerts/alr_{}", None, "root"),
+    ("alerts", "POST", "/v1/admin/alerts/{}/resolve", {"notes": "odd"}, "root"),
+    ("alerts", "POST", "/v1/admin/alerts/alr_{}/resolve", {"notes": "odd"}, "root"),
 )
 
 pytestmark = pytest.mark.usefixtures("small_world")

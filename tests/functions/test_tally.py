@@ -3,16 +3,20 @@
 import io
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any, Final
 
 import pytest
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.tally.handler import handler, metrics
+from tallystick.domain.spikes import Spike
 from tallystick.domain.tallies import Total
+from tallystick.domain.transfers import IdempotencyKey
 from tallystick.wiring import tallies
 from tests.functions import cloud
 from tests.functions.samples import Sample, samples_of
+from tests.functions.world import NOW_MS, Clock, handler_of
 from tests.support.moto import Snapshot
 
 BY_NAME: Final = {sample.name: sample for sample in samples_of("tally")}
@@ -149,3 +153,72 @@ def test_a_mistake_of_ours_is_not_swallowed() -> None:
     with cloud.watched(before=refusing), pytest.raises(Exception, match="transaction"):
         tally(BY_NAME["0-credit"].event)
     assert cloud.alerts() == []
+
+
+# Spikes of credits
+
+SPIKES: Final = '{"USD": {"floor": "99", "owner_floor": "99", "factor": 2, "window_s": 60}}'
+(TICK,) = samples_of("spike_sweep")
+
+
+def credited(units: int, at_ms: int, key: str) -> dict[str, Any]:
+    """Make a batch with one credit to ada, as the stream tells of it."""
+    posting = {"wal_ada_usd": units, "external:stripe:USD": -units}
+    image = images_of(BY_NAME["0-credit"])[0] | {
+        "created_at_ms": {"N": str(at_ms)},
+        "key_reference": {"S": key},
+        "transfer_key": {"S": IdempotencyKey("api", "till", key).digest},
+        "postings": {
+            "L": [
+                {
+                    "M": {"account_id": {"S": name}, "units": {"N": str(each)}}
+                    | ({"owner_id": {"S": "ada"}} if each > 0 else {})
+                }
+                for name, each in posting.items()
+            ]
+        },
+    }
+    event = BY_NAME["0-credit"].event
+    event["Records"][0]["dynamodb"] |= {"NewImage": image, "Keys": {"transfer_key": image["transfer_key"]}}
+    return event
+
+
+def test_a_spike_is_told_of_and_ends(
+    configure: Callable[..., None], clock: Clock, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(TALLYSTICK_CREDIT_SPIKES=SPIKES)
+    for number in range(12):
+        tally(credited(1000, NOW_MS - (12 - number) * 60_000, f"usual-{number}"))
+    assert cloud.alerts() == []
+    tally(credited(9900, NOW_MS, "much"))
+    assert cloud.alerts() == []
+    tally(credited(1, NOW_MS, "more"))
+    told = {(alert["kind"], alert["severity"], alert["subject"], alert["units"]) for alert in cloud.alerts()}
+    assert told == {("CREDIT_SPIKE", "medium", subject, "9901") for subject in ("USD", "USD:ada")}
+    _clear(log, capsys)
+    for later_ms, over in ((179_999, 0), (180_000, 2), (240_000, 0)):
+        clock.now_ms = NOW_MS + later_ms
+        handler_of("spike_sweep")(TICK.event, LambdaContext())
+        assert json.loads(_clear(log, capsys))["SpikesOver"] == [over]
+
+
+def test_sweep_ends_what_is_over(
+    configure: Callable[..., None], clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure(TALLYSTICK_CREDIT_SPIKES=SPIKES)
+    assert tallies.spike_watch().spikes.save(Spike("USD", NOW_MS - 600_000))
+    handler_of("spike_sweep")(TICK.event, LambdaContext())
+    assert clock.now_ms == NOW_MS
+    assert json.loads(capsys.readouterr().out)["SpikesOver"] == [TICK.number]
+    assert tallies.spike_watch().spikes.open() == []
+
+
+def test_without_rules_nothing_is_counted() -> None:
+    tally(credited(10**9, NOW_MS, "much"))
+    assert not any(row["operation_key"]["S"].startswith("credits#") for row in cloud.rows("operations"))
+
+
+def _clear(log: io.StringIO, capsys: pytest.CaptureFixture[str]) -> str:
+    """Give what was printed since the last time."""
+    log.truncate(0)
+    return capsys.readouterr().out

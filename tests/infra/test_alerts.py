@@ -28,7 +28,7 @@ def test_the_guard_sees_every_change_of_history(synthesis: Synthesis) -> None:
 def test_new_transfers_are_tallied_and_nothing_else(synthesis: Synthesis) -> None:
     """Tombstones and markers move nothing; a batch that fails comes back whole, and ends in the failure queue."""
     mappings = synthesis.properties("AWS::Lambda::EventSourceMapping")
-    (mapping,) = [mapping for name, mapping in mappings.items() if "Tally" in name]
+    (mapping,) = [mapping for name, mapping in mappings.items() if name.startswith("Tally")]
 
     (pattern,) = mapping["FilterCriteria"]["Filters"]
     assert json.loads(pattern["Pattern"]) == {
@@ -90,6 +90,8 @@ def test_every_crash_server_error_and_lost_record_raises_an_alarm(synthesis: Syn
             ("ApproximateNumberOfMessagesVisible", "WebhookQueueDeadLetters.QueueName"),
             ("FailedInvocations", "PayoutsSweep"),
             ("FailedInvocations", "WatchdogWatch"),
+            ("FailedInvocations", "TallySweep"),
+            ("FailedInvocations", "ProviderReconciliationCompare"),
             ("FailedInvocations", "WebhooksPoll"),
             ("FailedInvocations", "WebhooksSweep"),
             *(("Errors", name) for name in functions),

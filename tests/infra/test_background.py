@@ -86,7 +86,8 @@ def test_the_clock_calls_as_often_as_the_watchdog_expects_and_makes_up_for_nothi
         (target,) = rule["Targets"]
         called[name] = render(target["Arn"])
         minutes = JOBS[function_of(synthesis, target)] // 60
-        assert rule["ScheduleExpression"] == ("rate(1 minute)" if minutes == 1 else f"rate({minutes} minutes)")
+        rates = {1: "rate(1 minute)", 60: "rate(1 hour)"}
+        assert rule["ScheduleExpression"] == rates.get(minutes, f"rate({minutes} minutes)")
         assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 60, "MaximumRetryAttempts": 2}
     assert called == {
         "WebhooksSweep": "WebhooksWebhookSweepFunction.Arn",
@@ -94,10 +95,20 @@ def test_the_clock_calls_as_often_as_the_watchdog_expects_and_makes_up_for_nothi
         "PayoutsSweep": "PayoutsWithdrawalSweepFunction.Arn",
         "ReconciliationPlan": "ReconciliationReconciliationPlannerFunction.Arn",
         "WatchdogWatch": "WatchdogFunction.Arn",
+        "TallySweep": "TallySpikeSweepFunction.Arn",
+        "ProviderReconciliationCompare": "ProviderReconciliationProviderReconcilerFunction.Arn",
     }
     for config in synthesis.properties("AWS::Lambda::EventInvokeConfig").values():
         assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (0, 60)
     assert len(synthesis.resources("AWS::Lambda::EventInvokeConfig")) == len(rules)
+
+
+def test_a_stage_may_have_providers_compared_more_often(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where much is at stake in an hour."""
+    often = synthesize(connected(provider_reconciliation_minutes=15), tmp_path_factory.mktemp("often") / "production")
+
+    rule = often.properties("AWS::Events::Rule")["ProviderReconciliationCompare"]
+    assert rule["ScheduleExpression"] == "rate(15 minutes)"
 
 
 def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis) -> None:
@@ -112,6 +123,8 @@ def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis
         ("PayoutsSweep.Arn", "PayoutsWithdrawalSweepFunction.Arn"),
         ("ReconciliationPlan.Arn", "ReconciliationReconciliationPlannerFunction.Arn"),
         ("WatchdogWatch.Arn", "WatchdogFunction.Arn"),
+        ("TallySweep.Arn", "TallySpikeSweepFunction.Arn"),
+        ("ProviderReconciliationCompare.Arn", "ProviderReconciliationProviderReconcilerFunction.Arn"),
         ("WebhooksPoll.Arn", "WebhooksStellarPollerFunction.Arn"),
         ("WebhooksSweep.Arn", "WebhooksWebhookSweepFunction.Arn"),
     ]

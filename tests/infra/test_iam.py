@@ -70,6 +70,26 @@ EXPECTED: dict[str, set[str]] = {
         "secretsmanager:GetSecretValue on SecretsProviderKeys.Id",
         "sqs:SendMessage on WebhookQueueEvents.Arn",
     },
+    "differences": {
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:GetItem on DataInbox.Arn",
+        "dynamodb:GetItem on DataOperations.Arn",
+        "dynamodb:PutItem on DataAudit.Arn in a transaction",
+        "dynamodb:PutItem on DataInbox.Arn in a transaction",
+        "dynamodb:Query on DataOperations.Arn/index/listed-index",
+        "secretsmanager:GetSecretValue on SecretsProviderKeys.Id",
+        "sqs:SendMessage on WebhookQueueEvents.Arn",
+    },
+    "provider_reconciler": NOTING_RUNS
+    | {
+        "dynamodb:BatchGetItem on DataFlows.Arn",
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:GetItem on DataFlows.Arn",
+        "dynamodb:Query on DataFlows.Arn/index/unreconciled-index",
+        "dynamodb:Query on DataOperations.Arn/index/listed-index",
+        "dynamodb:UpdateItem on DataFlows.Arn",
+        "secretsmanager:GetSecretValue on SecretsProviderKeys.Id",
+    },
     "withdrawals": POSTING
     | {
         "dynamodb:BatchGetItem on DataAccounts.Arn",
@@ -193,6 +213,12 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:GetItem on DataTransfers.Arn",
     },
     "docs": set(),
+    "alerts": ALERTING
+    | {
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:PutItem on DataAudit.Arn in a transaction",
+        "dynamodb:Query on DataOperations.Arn/index/listed-index",
+    },
     "ledger_guard": ALERTING
     | {
         "dynamodb:DescribeStream on DataAudit.StreamArn",
@@ -209,6 +235,11 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
         "sqs:SendMessage on GuardFailures.Arn",
     },
+    "spike_sweep": NOTING_RUNS
+    | {
+        "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:Query on DataOperations.Arn/index/listed-index",
+    },
     "tally": ALERTING
     | {
         "dynamodb:BatchGetItem on DataOperations.Arn",
@@ -216,7 +247,6 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:GetRecords on DataTransfers.StreamArn",
         "dynamodb:GetShardIterator on DataTransfers.StreamArn",
         "dynamodb:ListStreams on DataTransfers.Arn/stream/*",
-        "dynamodb:PutItem on DataOperations.Arn in a transaction",
         "dynamodb:UpdateItem on DataOperations.Arn in a transaction",
         "sqs:SendMessage on TallyFailures.Arn",
     },
@@ -298,7 +328,10 @@ def test_who_takes_requests_for_money_out_can_send_none(synthesis: Synthesis) ->
         for name, function in synthesis.functions().items()
         if "secretsmanager:GetSecretValue on SecretsProviderKeys.Id" in grants(synthesis, role_of(function))
     }
-    assert holders == {"deposits", "dead_letters", "webhook_processor", "payout_worker"}
+    assert holders == {
+        *("deposits", "dead_letters", "differences"),
+        *("webhook_processor", "payout_worker", "provider_reconciler"),
+    }
 
 
 def test_who_adds_up_the_ledger_sees_and_writes_nothing_of_it(synthesis: Synthesis) -> None:

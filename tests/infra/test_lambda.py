@@ -43,9 +43,13 @@ SETTINGS = {
     | {"TALLYSTICK_WITHDRAWALS", "TALLYSTICK_PAYOUT_QUEUE_URL"},
     "webhooks": {INBOX, "TALLYSTICK_WEBHOOK_KEYS_SECRET", "TALLYSTICK_PROVIDERS", "TALLYSTICK_PUBLIC_URL"} | QUEUEING,
     "health": LEDGER | {FLOWS, INBOX, AUDIT, OPERATIONS, "TALLYSTICK_PROVIDERS"},
+    "differences": {OPERATIONS, INBOX, AUDIT} | QUEUEING | GATEWAYS,
+    "provider_reconciler": {FLOWS} | GATEWAYS | NOTING_RUNS,
     "docs": set[str](),
+    "alerts": ALERTING | {AUDIT},
     "ledger_guard": ALERTING,
-    "tally": ALERTING,
+    "tally": {"TALLYSTICK_CREDIT_SPIKES"} | ALERTING,
+    "spike_sweep": {"TALLYSTICK_CREDIT_SPIKES"} | NOTING_RUNS,
     "webhook_processor": LEDGER | {FLOWS, INBOX, "TALLYSTICK_WEBHOOK_RETRIES_S"} | ALERTING | QUEUEING | GATEWAYS,
     "webhook_sweep": {INBOX} | QUEUEING | NOTING_RUNS,
     "payout_worker": LEDGER | {FLOWS, "TALLYSTICK_WITHDRAWALS", "TALLYSTICK_PAYOUT_CHECKS_S"} | GATEWAYS | ALERTING,
@@ -56,6 +60,7 @@ SETTINGS = {
     "stellar_poller": {INBOX, "TALLYSTICK_PROVIDERS"} | QUEUEING | NOTING_RUNS,
     "watchdog": NOTING_RUNS,
 }
+LONGEST_S = {"provider_reconciler": 300, "reconciler": 120}
 PROVIDERS = {"stripe", "paystack", "moonpay", "ramp", "truelayer", "stellar"}
 OF_SEALS = {"allowlist", "tolerance_s", "jwks_url", "trusted_jku"}
 
@@ -99,12 +104,11 @@ def test_logs_are_kept_as_long_as_the_stage_says(
 
 
 def test_functions_take_both_layers_and_finish_before_the_api_gives_up(synthesis: Synthesis) -> None:
-    """API Gateway answers 503 after 30 seconds, whatever the function does; the clock's next call comes after 60."""
+    """API Gateway answers 503 after 30 seconds, whatever the function does; the clock calls most again after 60."""
     for name, function in synthesis.functions().items():
         layers = [readable(layer["Ref"]) for layer in function["Layers"]]
         assert layers == ["LayersDependencies", "LayersTallystick"]
-        longest_s = 30 if name in API_FUNCTIONS else 120 if name == "reconciler" else 60
-        assert 0 < function["Timeout"] <= longest_s
+        assert 0 < function["Timeout"] <= (29 if name in API_FUNCTIONS else LONGEST_S.get(name, 60))
         assert "ReservedConcurrentExecutions" not in function
 
 
@@ -159,6 +163,20 @@ def test_a_function_is_told_its_own_part_of_the_providers(with_providers: Synthe
         assert not set(trading) & OF_SEALS
         assert judging | trading == configured[name]
     assert told["stellar_poller"] == {"stellar": told["webhook_processor"]["stellar"]}
+
+
+def test_who_compares_is_told_after_how_long_books_have_to_agree(tmp_path: Path) -> None:
+    """Nobody else has to do with it."""
+    stage = connected(providers={"stripe": provider("stripe", ageing_s=900)})
+    synthesis = synthesize(stage, tmp_path / "ageing")
+    told = {
+        name: json.loads(variables["TALLYSTICK_PROVIDERS"])["stripe"].get("ageing_s")
+        for name in FUNCTIONS
+        if "TALLYSTICK_PROVIDERS" in (variables := variables_of(synthesis, name)) and name != "stellar_poller"
+    }
+
+    assert {name for name, ageing_s in told.items() if ageing_s is not None} == {"provider_reconciler"}
+    assert told["provider_reconciler"] == 900
 
 
 def test_payouts_are_told_nothing_of_checkouts(with_providers: Synthesis) -> None:
@@ -231,10 +249,11 @@ def test_assets_of_a_stage_reach_who_asks_for_them(customized: Synthesis) -> Non
     assert {name for name, value in assets.items() if value == own} == {
         *("wallets", "credit", "debit", "transfers", "statements", "docs"),
         *("deposits", "dead_letters", "webhook_processor", "withdrawals", "payout_worker", "integrity"),
+        *("tally", "spike_sweep", "differences", "provider_reconciler"),
     }
     assert {name for name, value in assets.items() if value is None} == {
         *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep"),
-        *("tally", "reconciler", "reconciliation_planner", "watchdog"),
+        *("reconciler", "reconciliation_planner", "watchdog", "alerts"),
     }
 
 

@@ -191,3 +191,20 @@ def test_both_sides_read_the_same_settings_of_a_provider() -> None:
     for stage in (connected(), load_stage("local", STAGES)):
         for settings in stage.providers.values():
             ProviderSetting.model_validate_json(settings.model_dump_json())
+
+
+@pytest.mark.parametrize(
+    ("setting", "path"),
+    [
+        ({"floor": "1000"}, "credit_spikes.USD.owner_floor"),
+        ({"floor": 1000, "owner_floor": "1"}, "credit_spikes.USD.floor"),
+        ({"floor": "1", "owner_floor": "1", "factor": 1}, "credit_spikes.USD.factor"),
+        ({"floor": "1", "owner_floor": "1", "window_s": 7200}, "credit_spikes.USD.window_s"),
+        ({"floor": "1", "owner_floor": "1", "ceiling": "2"}, "credit_spikes.USD.ceiling"),
+    ],
+)
+def test_mistakes_about_spikes_are_named(setting: dict[str, object], path: str) -> None:
+    """Before anything is deployed."""
+    stage = {**file_context()["stages"]["staging"], "credit_spikes": {"USD": setting}}
+    with pytest.raises(StageError, match=path):
+        load_stage("staging", {"staging": stage})

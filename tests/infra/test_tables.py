@@ -23,8 +23,9 @@ INDEXES = {
     "dead-index": {"HASH": "dead", "RANGE": "dead_at_ms"},
     "open-index": {"HASH": "open", "RANGE": "due_at_ms"},
     "listed-index": {"HASH": "listed", "RANGE": "listed_at_ms"},
+    "unreconciled-index": {"HASH": "unreconciled", "RANGE": "created_at_ms"},
 }
-NUMBERS = {"due_at_ms", "dead_at_ms", "listed_at_ms"}
+NUMBERS = {"due_at_ms", "dead_at_ms", "listed_at_ms", "created_at_ms"}
 WATCHED = {"DataEntries", "DataTransfers", "DataAudit"}
 RECOVERY = {"local": False, "staging": True, "production": True}
 DELETION = {"local": "Delete", "staging": "Delete", "production": "Retain"}
@@ -54,6 +55,7 @@ def test_indexes_hold_keys_only(synthesis: Synthesis) -> None:
         ("DataAccounts", "owner-index"),
         ("DataFlows", "open-index"),
         ("DataFlows", "owner-index"),
+        ("DataFlows", "unreconciled-index"),
         ("DataInbox", "due-index"),
         ("DataInbox", "dead-index"),
         ("DataOperations", "listed-index"),

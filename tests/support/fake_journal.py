@@ -8,6 +8,7 @@ from tallystick.domain.accounts import Account, Entry
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.flows import Flow
 from tallystick.domain.reconciliation import Checkpoint, Head, Stored
+from tallystick.domain.repairing import MEMBERS, Rederive
 from tallystick.domain.runs import Mode, Part, Progress, Run, Verdict
 from tallystick.domain.times import to_rfc3339
 from tallystick.domain.transfers import TRANSFER_ID, TRANSFER_PREFIX, Record
@@ -244,3 +245,22 @@ class FakeSuspects:
         """Forget one."""
         with call(self.backing, "suspects.remove"):
             self.kept.pop(transfer_id, None)
+
+
+@dataclass
+class FakeRepairs:
+    """Implement the port Repairs."""
+
+    backing: FakeStore
+
+    def rederive(self, remedy: Rederive, audit: AuditRecord) -> bool:
+        """Change an account that is as it was seen."""
+        with call(self.backing, "repairs.rederive"):
+            stored = self.backing.account_items[remedy.before.account_id]
+            seen = replace(remedy.before, checked=None, checked_in=None, needs_reconciliation=False)
+            if replace(head_of(stored), needs_reconciliation=False) != seen:
+                return False
+            members = {name: getattr(remedy.after, name) for name in MEMBERS}
+            self.backing.account_items[stored.account_id] = replace(stored, needs_reconciliation=True, **members)
+            self.backing.audited.append(audit)
+            return True

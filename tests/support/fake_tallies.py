@@ -3,9 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from tallystick.domain.audit import AuditRecord
 from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.money import MAX_UNITS
-from tallystick.domain.tallies import MAX_ITEMS, Sheet, Total
+from tallystick.domain.spikes import Spike
+from tallystick.domain.tallies import MAX_ITEMS, Rejected, Sheet, Total
+from tallystick.domain.transfers import Transfer
+from tallystick.services.ports.paging import Page
 from tallystick.services.ports.tallies import TallyRefused
 from tests.support.fake_store import FakeStore
 from tests.support.fake_webhooks import call
@@ -65,3 +69,61 @@ class FakeTallies:
                 later = self.sums.get((account_id, bucket))
                 total = total.minus(later) if total and later else total
             return total
+
+    def correct(self, before: Total | None, after: Total, audit: AuditRecord) -> bool:
+        """Set a total and write to the audit, or nothing."""
+        with call(self.backing, "tallies.correct"):
+            if self.sums.get((after.account_id, None)) != before:
+                return False
+            self.sums[after.account_id, None] = after
+            self.backing.audited.append(audit)
+            return True
+
+
+@dataclass
+class FakeRecords:
+    """Implement the port TransferRecords: pages of `size` of what `stored` lists, each in a segment of its own."""
+
+    backing: FakeStore
+    stored: list[Transfer | Rejected] = field(default_factory=list)
+    size: int = 2
+
+    def scan(self, segment: int, segments: int, after: str | None) -> Page[Transfer | Rejected]:
+        """Give a page."""
+        with call(self.backing, "records.scan"):
+            mine, begin = self.stored[segment::segments], int(after or "0")
+            following = begin + self.size
+            return Page(mine[begin:following], str(following) if following < len(mine) else None)
+
+
+@dataclass
+class FakeSpikes:
+    """Implement the port Spikes on the counts of `tallies`."""
+
+    backing: FakeStore
+    tallies: FakeTallies
+    spikes: dict[str, Spike] = field(default_factory=dict)
+
+    def counts(self, windows: Iterable[tuple[str, int]]) -> dict[tuple[str, int], int]:
+        """Read counts."""
+        with call(self.backing, "spikes.counts"):
+            return {window: self.tallies.counts.get(window, 0) for window in windows}
+
+    def get(self, subject: str) -> Spike | None:
+        """Read one."""
+        with call(self.backing, "spikes.get"):
+            return self.spikes.get(subject)
+
+    def save(self, spike: Spike) -> bool:
+        """Write the next version."""
+        with call(self.backing, "spikes.save"):
+            known = self.spikes.get(spike.subject)
+            if (known.version if known else 0) != spike.version - 1:
+                return False
+            self.spikes[spike.subject] = spike
+            return True
+
+    def open(self) -> list[Spike]:
+        """List those that are not over."""
+        with call(self.backing, "spikes.open"):
+            return [spike for spike in self.spikes.values() if spike.is_open]

@@ -13,6 +13,7 @@ from tallystick.domain.deposits import Deposit
 from tallystick.domain.errors import ProviderRefused
 from tallystick.domain.flows import Flow
 from tallystick.domain.inbox import EventState, InboxEvent
+from tallystick.domain.provider_matching import is_compared
 from tallystick.domain.quotas import Used
 from tallystick.domain.times import to_rfc3339
 from tallystick.domain.webhooks import EventRejected, Notice, Provider
@@ -42,6 +43,7 @@ class FakeFlows:
 
     backing: FakeStore
     postponed: dict[str, tuple[int, int]] = field(default_factory=dict)
+    agreed: dict[str, int] = field(default_factory=dict)
 
     def create(self, flow: F) -> F:
         """Write a new flow, or answer the one under its id."""
@@ -105,6 +107,22 @@ class FakeFlows:
             rest = [flow for flow in listed if after is None or _age(flow) < after]
             return Page(rest[:limit], _age(rest[limit - 1]) if len(rest) > limit else None)
 
+    def unreconciled(self, provider: Provider, limit: int, after: str | None) -> Page[Flow]:
+        """List flows that have changed since they agreed with their provider, oldest first."""
+        with call(self.backing, "flows.unreconciled"):
+            flows = [flow for flow in self.backing.flow_items.values() if flow.provider == provider]
+            marked = [flow for flow in flows if is_compared(flow) and self.agreed.get(flow.flow_id) != flow.version]
+            rest = [flow for flow in sorted(marked, key=_position_of) if after is None or _position_of(flow) > after]
+            return Page(rest[:limit], _position_of(rest[limit - 1]) if len(rest) > limit else None)
+
+    def reconciled(self, flow: Flow) -> bool:
+        """Take a flow off that list, unless it has changed."""
+        with call(self.backing, "flows.reconciled"):
+            if self.backing.flow_items[flow.flow_id].version != flow.version:
+                return False
+            self.agreed[flow.flow_id] = flow.version
+            return True
+
     def _open(self, state: str) -> list[Withdrawal]:
         flows = [flow for flow in self.backing.flow_items.values() if isinstance(flow, Withdrawal)]
         found = [flow for flow in flows if flow.state in OPEN and flow.state == state]
@@ -116,6 +134,10 @@ class FakeFlows:
     def _due_at_ms(self, flow: Withdrawal) -> int:
         version, due_at_ms = self.postponed.get(flow.flow_id, (-1, 0))
         return due_at_ms if version == flow.version else flow.not_before_ms  # a new version sets it anew
+
+
+def _position_of(flow: Flow) -> str:
+    return f"{flow.created_at_ms:015d}#{flow.flow_id}"
 
 
 def _age(flow: Withdrawal) -> str:
@@ -148,6 +170,15 @@ class FakeInbox:
                 return False
             self.events[event.inbox_key] = replace(event)
             self.audited += [audit] if audit else []
+            return True
+
+    def bring(self, event: InboxEvent, audit: AuditRecord) -> bool:
+        """Write a new event with the record of who brought it, unless it is there."""
+        with call(self.backing, "inbox.bring"):
+            if event.inbox_key in self.events:
+                return False
+            self.events[event.inbox_key] = event
+            self.audited.append(audit)
             return True
 
     def overdue(self, name: str, now_ms: int, limit: int) -> list[Overdue]:

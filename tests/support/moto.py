@@ -16,7 +16,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 
 from tallystick import wiring
 from tallystick.adapters.dynamo.tables import MODELS
-from tallystick.wiring import alerting, reconciliation, tallies, webhooks, withdrawals
+from tallystick.wiring import alerting, provider_reconciliation, reconciliation, tallies, webhooks, withdrawals
 
 REGION: Final = "us-east-1"
 _SCALARS: Final = frozenset({"S", "N", "B", "BOOL", "NULL"})
@@ -73,7 +73,7 @@ def ledger_tables(**environment: str) -> Iterator[None]:
 
 def forget_wiring() -> None:
     """Let everything be built anew, from the environment as it is."""
-    for module in (wiring, alerting, reconciliation, tallies, webhooks, withdrawals):
+    for module in (wiring, alerting, provider_reconciliation, reconciliation, tallies, webhooks, withdrawals):
         for built in vars(module).values():
             if hasattr(built, "cache_clear"):
                 built.cache_clear()

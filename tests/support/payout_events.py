@@ -178,10 +178,10 @@ class Told(Leaving):
         return sweep(agenda=self.flows, queue=self.queue, names=WORKED_ON, now_ms=self.now_ms, grace_ms=GRACE_MS)
 
     def deliver(self) -> None:
-        """Work on all that is queued, once."""
-        queued, self.queue.sent = self.queue.sent, []
-        for flow_id in dict.fromkeys(queued):
+        """Work on all that is queued, once; a message stays until that is done."""
+        for flow_id in dict.fromkeys(self.queue.sent):
             self.work(self.withdrawal(flow_id))
+            self.queue.sent = [queued for queued in self.queue.sent if queued != flow_id]
 
     def run_until_nothing_is_open(self) -> None:
         """Deliver, sweep and wait until no withdrawal is left to be worked on; the provider pays what is pending."""

@@ -21,6 +21,7 @@ from tallystick.adapters.dynamo.cursors import DynamoCursors
 from tallystick.adapters.dynamo.flows import DynamoFlows
 from tallystick.adapters.dynamo.inbox import DynamoInbox
 from tallystick.adapters.dynamo.quotas import DynamoQuotas
+from tallystick.adapters.dynamo.spikes import DynamoSpikes
 from tallystick.adapters.dynamo.statements import DynamoStatements
 from tallystick.adapters.dynamo.tables import MODELS, AuditItem, TableNames, bind
 from tallystick.adapters.dynamo.tallies import DynamoTallies
@@ -31,11 +32,12 @@ from tallystick.services.ports.breakers import Breakers
 from tallystick.services.ports.flows import Quotas, Withdrawals
 from tallystick.services.ports.inbox import Cursors, Inbox
 from tallystick.services.ports.ledger import Book
+from tallystick.services.ports.spikes import Spikes
 from tallystick.services.ports.statements import Statements
 from tallystick.services.ports.tallies import Tallies
 from tallystick.services.ports.wallets import Wallets
 from tests.support.fake_store import FakeStore
-from tests.support.fake_tallies import FakeTallies
+from tests.support.fake_tallies import FakeSpikes, FakeTallies
 from tests.support.fake_webhooks import FakeCursors, FakeFlows, FakeInbox
 from tests.support.leaving import FakeBreakers
 
@@ -61,12 +63,13 @@ class Ports:
     quotas: Quotas
     breakers: Breakers
     tallies: Tallies
+    spikes: Spikes
     audited: Callable[[], list[AuditRecord]]
 
     @classmethod
     def of(cls, store: FakeStore) -> "Ports":
         """Take one fake store for all of them."""
-        flows, inbox = FakeFlows(store), FakeInbox(store)
+        flows, inbox, tallies = FakeFlows(store), FakeInbox(store), FakeTallies(store)
         return cls(
             book=store,
             wallets=store,
@@ -76,7 +79,8 @@ class Ports:
             cursors=FakeCursors(store),
             quotas=flows,
             breakers=FakeBreakers(store),
-            tallies=FakeTallies(store),
+            tallies=tallies,
+            spikes=FakeSpikes(store, tallies),
             audited=lambda: [*store.audited, *inbox.audited],
         )
 
@@ -109,6 +113,7 @@ class Tables:
             quotas=DynamoQuotas(),
             breakers=DynamoBreakers(),
             tallies=DynamoTallies(self.connection),
+            spikes=DynamoSpikes(self.connection),
             audited=_audited,
         )
 

@@ -29,6 +29,11 @@ def test_assets_can_be_configured() -> None:
     assert configured == {"GOLD": Asset("GOLD", 3, "metal"), "KES": Asset("KES", 2, "fiat")}
 
 
+def test_spikes_are_configured_by_asset_and_have_usual_values() -> None:
+    (spike,) = read(TALLYSTICK_CREDIT_SPIKES='{"JPY": {"floor": "5000", "owner_floor": "10"}}').credit_spikes.values()
+    assert (spike.floor, spike.owner_floor, spike.factor, spike.window_s) == ("5000", "10", 5, 300)
+
+
 def test_limits_are_decimal_strings() -> None:
     assert read(TALLYSTICK_SERVICE_LIMITS='{"USD": "1000.00"}').service_limits == {"USD": "1000.00"}
 
@@ -47,6 +52,14 @@ def test_limits_are_decimal_strings() -> None:
         ("SERVICE_LIMITS", '{"USD": "a lot"}'),
         ("SERVICE_LIMITS", '{"USD": "0"}'),
         ("SERVICE_LIMITS", '{"USD": "1e3"}'),
+        ("CREDIT_SPIKES", '{"USD": {"floor": "1000"}}'),
+        ("CREDIT_SPIKES", '{"USD": {"floor": "1000", "owner_floor": "0"}}'),
+        ("CREDIT_SPIKES", '{"USD": {"floor": "0.001", "owner_floor": "1"}}'),
+        ("CREDIT_SPIKES", '{"JPY": {"floor": "1", "owner_floor": "0.5"}}'),
+        ("CREDIT_SPIKES", '{"DOGE": {"floor": "1", "owner_floor": "1"}}'),
+        ("CREDIT_SPIKES", '{"USD": {"floor": "1", "owner_floor": "1", "factor": 1}}'),
+        ("CREDIT_SPIKES", '{"USD": {"floor": "1", "owner_floor": "1", "window_s": 59}}'),
+        ("CREDIT_SPIKES", '{"USD": {"floor": "1", "owner_floor": "1", "ceiling": "2"}}'),
     ],
 )
 def test_a_wrong_value_is_named(name: str, value: str) -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
 from typing import Final
 
@@ -9,15 +10,14 @@ from hypothesis import strategies as st
 from tallystick.domain.house import HOUSE
 from tallystick.domain.spikes import (
     HISTORY,
-    WINDOW_MS,
     Credit,
+    Spike,
     SpikeRule,
     asset_of,
     baseline,
     credits_of,
     is_over,
     is_spike,
-    window_of,
 )
 from tallystick.domain.tallies import addition_of, sheet_of
 from tallystick.domain.transfers import Posting, TransferKind
@@ -26,17 +26,32 @@ from tests.support.tallying import STRIPE, between_wallets, credit, transfer_of,
 
 RULE: Final = SpikeRule(floor_units=1000, owner_floor_units=500, factor=Fraction(5))
 RULES: Final[Mapping[str, SpikeRule]] = {"USD": RULE}
-WINDOW: Final = NOW_MS // WINDOW_MS
+WINDOW: Final = NOW_MS
+WINDOW_MS: Final = 300_000
 IDLE: Final = (0,) * HISTORY
 
 
 def test_a_credit_is_counted_for_its_asset_and_its_owner() -> None:
     assert credits_of(credit("a", 70), RULES) == (Credit("USD", WINDOW, 70), Credit("USD:ada", WINDOW, 70))
-    assert window_of(NOW_MS + WINDOW_MS - 1) == WINDOW
+
+
+def test_a_window_is_known_by_its_beginning() -> None:
+    assert [RULE.window_at(NOW_MS + ms) for ms in (0, WINDOW_MS - 1, WINDOW_MS)] == [NOW_MS, NOW_MS, NOW_MS + WINDOW_MS]
+    assert replace(RULE, window_ms=60_000).window_at(NOW_MS + 299_999) == NOW_MS + 240_000
+    assert RULE.before(NOW_MS) == [NOW_MS - WINDOW_MS * number for number in range(12, 0, -1)]
+
+
+def test_a_spike_goes_on_and_is_over() -> None:
+    spike = Spike("USD", NOW_MS)
+    assert spike.seen(NOW_MS + 1) == Spike("USD", NOW_MS + 1, is_open=True, version=2)
+    assert spike.over(NOW_MS + 2) == Spike("USD", NOW_MS + 2, is_open=False, version=2)
 
 
 def test_what_reaches_no_user_is_not_counted() -> None:
-    postings = Posting("suspense:USD", 30, HOUSE), wallet(20), Posting("external:receivable:USD", 50)
+    postings = (
+        *(Posting("suspense:USD", 30, HOUSE), wallet(20), wallet(-10, "wal_b", "bob")),
+        Posting("external:receivable:USD", 60),
+    )
     arrived = transfer_of("d", *postings, Posting(STRIPE, -100), kind=TransferKind.DEPOSIT)
     assert credits_of(arrived, RULES) == (Credit("USD", WINDOW, 20), Credit("USD:ada", WINDOW, 20))
 
@@ -57,8 +72,8 @@ def test_a_sheet_counts_what_its_transfers_bring() -> None:
         ("USD", WINDOW): 77,
         ("USD:ada", WINDOW): 70,
         ("USD:bob", WINDOW): 7,
-        ("USD", WINDOW + 1): 5,
-        ("USD:ada", WINDOW + 1): 5,
+        ("USD", WINDOW + WINDOW_MS): 5,
+        ("USD:ada", WINDOW + WINDOW_MS): 5,
     }
 
 

@@ -9,9 +9,10 @@ from tallystick.domain.tallies import CutTooOld, Rejected, Tallied, Total
 from tallystick.domain.transfers import Posting, Transfer
 from tallystick.services import tallying
 from tallystick.services.ports.tallies import TallyConflict, TallyRefused
+from tallystick.services.spiking import SpikeWatch
 from tallystick.services.tallying import MAX_ATTEMPTS, TallyOffice
 from tests.support.fake_store import FakeStore
-from tests.support.fake_tallies import FakeTallies
+from tests.support.fake_tallies import FakeSpikes, FakeTallies
 from tests.support.fake_webhooks import FakeAlerts
 from tests.support.scene import NOW_MS, Pauses, once
 from tests.support.tallying import FEES, STRIPE, between_wallets, credit, keys, sums, transfer_of, wallet
@@ -28,7 +29,8 @@ class Office:
         return tallying.add(tallies=self.tallies, pause=self.pauses, transfers=transfers)
 
     def tally(self, *transfers: Transfer, unreadable: tuple[Rejected, ...] = ()) -> Tallied:
-        office = TallyOffice(self.tallies, self.alerts, self.pauses, {})
+        watch = SpikeWatch(FakeSpikes(self.store, self.tallies), self.alerts, {})
+        office = TallyOffice(self.tallies, watch, self.pauses)
         return tallying.tally(office=office, transfers=transfers, unreadable=unreadable)
 
     def total_at(self, cut_ms: int, now_ms: int = NOW_MS, account_id: str = STRIPE) -> Total | None:

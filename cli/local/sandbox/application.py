@@ -12,11 +12,13 @@
 - `POST /_control/reset`: forget everything
 
 Payouts are pending when they are made, and never taken away: those with a withdrawal's id or reference can be counted.
+Lists have the time at which a thing was changed last by this API, unless it tells its own (`paid_at`, `settled_at`).
 The thing `balance`, such as `{"usd": 1000}`, limits each; without it there is money enough.
 """
 
 import asyncio
 import json
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import asdict, dataclass, field
@@ -124,6 +126,7 @@ class Sandbox:
     def _put(self, provider: str, id: str, members: Thing | None = None, **others: Any) -> Thing:  # noqa: A002, ANN401 (JSON)
         things = self._providers[provider].things
         things[id] = {"id": id, **things.get(id, {}), **others, **(members or {})}
+        self._providers[provider].changed[id] = time.time()
         return things[id]
 
     def _expect(self, provider: str, times: int = 1, **fault: Any) -> None:  # noqa: ANN401 (JSON)

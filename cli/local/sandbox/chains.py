@@ -9,6 +9,7 @@ class MoonPay:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.things: dict[str, Thing] = {}
+        self.changed: dict[str, float] = {}
 
     def answer(self, request: Request) -> Answer:
         """Carry a call out."""
@@ -26,6 +27,7 @@ class Ramp:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.things: dict[str, Thing] = {}
+        self.changed: dict[str, float] = {}
 
     def answer(self, request: Request) -> Answer:
         """Carry a call out; who does not know a purchase's token does not see it."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
@@ -47,9 +48,10 @@ class Answer:
 
 
 class Provider(Protocol):
-    """Keep things, and answer calls about them."""
+    """Keep things, and answer calls about them; `changed` says when the control API changed one, in seconds."""
 
     things: dict[str, Thing]
+    changed: dict[str, float]
 
     def answer(self, request: Request) -> Answer:
         """Carry a call out."""
@@ -72,6 +74,11 @@ class Once:
     def forget(self) -> None:
         """Forget all keys; what was done under them stays done."""
         self.answers.clear()
+
+
+def iso(time_s: float) -> str:
+    """Write a time."""
+    return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def found(thing: Mapping[str, Any] | None) -> Answer:

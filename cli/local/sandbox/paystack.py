@@ -1,8 +1,10 @@
 """Play Paystack: transactions, refunds, disputes, transfers and their recipients."""
 
+import time
+from operator import itemgetter
 from typing import Any
 
-from cli.local.sandbox.messages import Answer, Request, Thing
+from cli.local.sandbox.messages import Answer, Request, Thing, iso
 
 _UNKNOWN = Answer(400, {"status": False, "message": "Transaction reference not found"})
 _DUPLICATE = Answer(400, {"status": False, "message": "Duplicate Transaction Reference", "code": "duplicate_reference"})
@@ -17,6 +19,7 @@ class Paystack:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.things: dict[str, Thing] = {}
+        self.changed: dict[str, float] = {}
 
     def answer(self, request: Request) -> Answer:
         """Carry a call out."""
@@ -36,14 +39,33 @@ class Paystack:
 
     def _read(self, request: Request) -> Answer:
         match request.target[1]:
+            case ["transaction"]:
+                return self._list(request, [self._shown(name) for name in self.things if "/" not in name])
+            case ["transfer"]:
+                return self._list(request, [self._shown(name) for name in self.things if name.startswith("transfer/")])
             case ["transaction", "verify", reference]:
-                return _told(self.things[reference]) if reference in self.things else _UNKNOWN
+                return _told(self._shown(reference)) if reference in self.things else _UNKNOWN
             case ["transfer", "verify", reference]:
                 transfer = self.things.get(f"transfer/{reference}")
-                return _told(transfer) if transfer else _ABSENT
+                return _told(self._shown(f"transfer/{reference}")) if transfer else _ABSENT
             case ["refund" | "dispute", _] if request.path.strip("/") in self.things:
                 return _told(self.things[request.path.strip("/")])
         return _NOTHING
+
+    def _shown(self, name: str) -> Thing:
+        """Say when something was made and paid, or changed."""
+        thing, changed = self.things[name], self.changed.get(name)
+        times = {"createdAt": iso(changed), "updatedAt": iso(changed), "paid_at": iso(changed)} if changed else {}
+        return {**times, **thing}
+
+    def _list(self, request: Request, things: list[Thing]) -> Answer:
+        """Give the page behind a cursor, newest first, of what was made in a time."""
+        since, until = request.query["from"], request.query["to"]
+        made = [thing for thing in things if since <= thing["createdAt"] <= until]
+        listed = sorted(made, key=itemgetter("createdAt", "id"), reverse=True)
+        start, size = int(request.query.get("next", "0")), int(request.query.get("perPage", "50"))
+        following = str(start + size) if len(listed) > start + size else None
+        return Answer(200, {**_told(listed[start : start + size]).body, "meta": {"next": following, "perPage": size}})
 
     def _initialize(self, order: Thing) -> Answer:
         reference = order["reference"]
@@ -58,6 +80,7 @@ class Paystack:
             "requested_amount": int(order["amount"]),
             "fees": None,
             "currency": order["currency"],
+            "createdAt": iso(time.time()),
         }
         page = {"authorization_url": f"https://checkout.paystack.com/{reference}", "reference": reference}
         return _told(page)
@@ -87,8 +110,7 @@ class Paystack:
             "domain": "test",
             "status": "pending",
             "transfer_code": f"TRF_{number}",
-            "createdAt": "2026-01-01T00:00:00.000Z",
-            "updatedAt": "2026-01-01T00:00:00.000Z",
+            "createdAt": iso(time.time()),
         }
         return _told(self.things[key])
 

@@ -38,6 +38,7 @@ class Stellar:
         names = {"payouts": "1000000.0000000", "customer": "0.0000000"}
         accounts = [_account(stellar_account(name), usdc) for name, usdc in names.items()]
         self.things: dict[str, Thing] = {account["id"]: account for account in accounts}
+        self.changed: dict[str, float] = {}
         self._waiting: dict[str, Sent] = {}
 
     def answer(self, request: Request) -> Answer:
@@ -57,9 +58,16 @@ class Stellar:
                 return self._of_account(address, request, payments=bool(payments))
             case ["transactions", digest, "payments"]:
                 return Answer(200, _page(self._of_transaction(digest), request))
-            case ["transactions", digest] if self._of_transaction(digest):
-                return Answer(200, self._of_transaction(digest)[0]["transaction"])
+            case ["transactions" | "operations" as kind, name]:
+                return self._one(kind, name)
         return _MISSING
+
+    def _one(self, kind: str, name: str) -> Answer:
+        if kind == "transactions":
+            made = [operation["transaction"] for operation in self._of_transaction(name)]
+        else:
+            made = [operation for operation in self._records() if operation["id"] == name]
+        return Answer(200, made[0]) if made else _MISSING
 
     def _of_account(self, address: str, request: Request, *, payments: bool) -> Answer:
         account = self.things.get(address)
@@ -149,8 +157,10 @@ def _account(address: str, usdc: str = "0.0000000") -> Thing:
 
 
 def _page(records: Iterable[Thing], request: Request) -> Thing:
+    sign = -1 if request.query.get("order") == "desc" else 1
     after, limit = int(request.query.get("cursor", "0")), int(request.query.get("limit", "10"))
-    behind = [thing for thing in records if int(thing["paging_token"]) > after][:limit]
+    ordered = sorted(records, key=lambda thing: sign * int(thing["paging_token"]))
+    behind = [thing for thing in ordered if not after or sign * int(thing["paging_token"]) > sign * after][:limit]
     hidden = set() if request.query.get("join") == "transactions" else {"transaction"}
     shown = [{name: value for name, value in thing.items() if name not in hidden} for thing in behind]
     return {"_embedded": {"records": shown}}

@@ -1,6 +1,7 @@
 """Play Stripe: Checkout sessions, payment intents, refunds, disputes, payouts."""
 
 import time
+from collections.abc import Iterator
 from operator import itemgetter
 
 from cli.local.sandbox.messages import Answer, Once, Request, Thing, found
@@ -16,6 +17,7 @@ class Stripe:
     def __init__(self) -> None:
         """Begin with nothing."""
         self.things: dict[str, Thing] = {}
+        self.changed: dict[str, float] = {}
         self._once = Once(_REUSED)
 
     def answer(self, request: Request) -> Answer:
@@ -43,6 +45,11 @@ class Stripe:
 
     def _read(self, request: Request) -> Answer:
         match request.target[1]:
+            case ["v1", "balance_transactions"]:
+                return Answer(200, self._transactions(request))
+            case ["v1", "payment_intents", thing_id] if request.query.get("expand[]") == "latest_charge":
+                intent = self.things.get(thing_id)
+                return found(intent and {**intent, "latest_charge": self._charge(intent)})
             case ["v1", "refunds"]:
                 return Answer(200, self._refunds(request))
             case ["v1", "payouts"]:
@@ -108,6 +115,49 @@ class Stripe:
         since = int(request.query.get("created[gte]", "0"))
         made = [payout for payout in reversed(self._all("po_")) if payout["created"] >= since]
         return _page(sorted(made, key=itemgetter("created"), reverse=True), request)
+
+    def _transactions(self, request: Request) -> Thing:
+        """List what has moved money, newest first, each with what it is of."""
+        since, until = int(request.query["created[gte]"]), int(request.query["created[lt]"])
+        moved = [one for one in self._moved() if since <= one["created"] < until]
+        return _page(sorted(moved, key=itemgetter("created", "id"), reverse=True), request)
+
+    def _moved(self) -> Iterator[Thing]:
+        for intent in self._all("pi_"):
+            if intent.get("status") == "succeeded":
+                yield self._transaction("charge", intent, {**self._charge(intent), "object": "charge"})
+        for kind, prefix in (("refund", "re_"), ("adjustment", "dp_")):
+            for thing in self._all(prefix):
+                name = {"refund": "refund", "adjustment": "dispute"}[kind]
+                yield self._transaction(kind, thing, {**thing, "object": name})
+        for payout in self._all("po_"):
+            yield {"id": f"txn_{payout['id']}", "type": "payout", "created": payout["created"], "source": payout}
+            if payout["status"] in {"failed", "canceled"}:
+                yield self._transaction("payout_failure", payout, payout)
+
+    def _transaction(self, kind: str, thing: Thing, source: Thing) -> Thing:
+        at_s = int(thing.get("paid_at") or self.changed.get(thing["id"], 0))
+        return {"id": f"txn_{kind}_{thing['id']}", "type": kind, "created": at_s, "source": source}
+
+    def _charge(self, intent: Thing) -> Thing:
+        """Describe the charge of a payment that was made."""
+        given_back = sum(
+            refund["amount"]
+            for refund in self._all("re_")
+            if refund["payment_intent"] == intent["id"] and refund.get("status", "succeeded") == "succeeded"
+        )
+        amount = intent.get("amount_received") or intent["amount"]
+        return {
+            "id": f"ch_{intent['id']}",
+            "status": "succeeded",
+            "currency": intent["currency"],
+            "amount": intent["amount"],
+            "amount_captured": amount,
+            "amount_refunded": given_back,
+            "refunded": given_back >= amount,
+            "payment_intent": intent["id"],
+            "metadata": intent.get("metadata", {}),
+        }
 
     def _all(self, prefix: str) -> list[Thing]:
         return [thing for key, thing in self.things.items() if key.startswith(prefix)]

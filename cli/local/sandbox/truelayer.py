@@ -2,11 +2,12 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from cli.local.sandbox.messages import Answer, Once, Request, Thing, found
+from cli.local.sandbox.messages import Answer, Once, Request, Thing, found, iso
 from cli.webhooks.keys import truelayer_jwks
 
 _ERRORS: Final = "https://docs.truelayer.com/docs/error-types"
@@ -28,6 +29,7 @@ class TrueLayer:
             "token": {"expires_in": 3600},
             "page": {"size": 1000},
         }
+        self.changed: dict[str, float] = {}
         self._once = Once(_problem(422, "idempotency-key-reuse"))
         self._tokens: set[str] = set()
 
@@ -92,22 +94,52 @@ class TrueLayer:
         self.things[payout_id] = {**order, "id": payout_id, "created_at": created_at, **state}
         return Answer(202, {"id": payout_id})
 
+    def _listed(self, account_id: str) -> Iterator[Thing]:
+        """List what came into the merchant account and went out of it."""
+        for thing_id, thing in self.things.items():
+            at = iso(self.changed.get(thing_id, 0))
+            if thing.get("merchant_account_id") == account_id and thing["status"] != "failed":
+                yield _transaction(thing)
+            elif thing.get("status") == "settled":
+                yield {
+                    **_money(thing),
+                    "type": "merchant_account_payment",
+                    "payment_id": thing_id,
+                    "settled_at": thing.get("settled_at", at),
+                }
+            elif "payment_id" in thing and thing.get("status") in {"executed", "failed"}:
+                yield {
+                    **_money(thing),
+                    "type": "refund",
+                    "refund_id": thing_id,
+                    "executed_at": thing.get("executed_at", at),
+                }
+
     def _transactions(self, account_id: str, request: Request) -> Answer:
         since, until = (datetime.fromisoformat(request.query[name]) for name in ("from", "to"))
         if until - since > _MAX_RANGE:
             return _problem(400, "invalid-parameters")
+        kind = request.query.get("type")
         listed = [
-            _transaction(thing)
-            for thing in self.things.values()
-            if thing.get("merchant_account_id") == account_id
-            and thing["status"] != "failed"
-            and since <= datetime.fromisoformat(thing["created_at"]) <= until
+            one
+            for one in self._listed(account_id)
+            if kind in {None, one["type"]} and since <= datetime.fromisoformat(_time_of(one)) <= until
         ]
         if request.headers.get("tl-enable-pagination") != "true":
             return Answer(200, {"items": listed})
         start, size = int(request.query.get("cursor", "0")), self.things["page"]["size"]
         following = {"next_cursor": str(start + size)} if len(listed) > start + size else {}
         return Answer(200, {"items": list(islice(listed, start, start + size)), "pagination": following})
+
+
+def _money(thing: Thing) -> Thing:
+    names = ("id", "status", "currency", "amount_in_minor", "payment_id", "settled_at", "executed_at")
+    return {name: thing[name] for name in names if name in thing}
+
+
+def _time_of(transaction: Thing) -> str:
+    time: str = next(transaction[name] for name in ("settled_at", "executed_at", "created_at") if name in transaction)
+    return time
 
 
 def _transaction(payout: Thing) -> Thing:

@@ -44,6 +44,7 @@ class ProviderSetting(BaseModel, frozen=True, extra="forbid"):
     `allowlist` names the networks that its webhooks come from (None: any). `tolerance_s` is how far the signed time of
     a webhook may be from now, both ways (None: any, but a stale one is confirmed with the provider).
     `assets` and `addresses` give, for our asset codes, the provider's names and our own addresses that it delivers to.
+    `ageing_s` is after how long its books and ours have to agree.
     """
 
     environment: Environment = "test"
@@ -59,6 +60,7 @@ class ProviderSetting(BaseModel, frozen=True, extra="forbid"):
     merchant_account_id: str | None = None
     jwks_url: str | None = None
     trusted_jku: list[str] = []
+    ageing_s: Annotated[int, Field(gt=0)] = 7200
 
 
 class WithdrawalSetting(BaseModel, frozen=True, extra="forbid"):
@@ -99,6 +101,15 @@ class AlertSetting(BaseModel, frozen=True, extra="forbid"):
     """Configure one kind of alert."""
 
     severity: Severity | None = None
+
+
+class SpikeSetting(BaseModel, frozen=True, extra="forbid"):
+    """Configure from when on credits of one asset are unusual; floors are decimal strings of it, for a window."""
+
+    floor: _Decimal
+    owner_floor: _Decimal
+    factor: Annotated[int, Field(ge=2, le=1000)] = 5
+    window_s: Annotated[int, Field(ge=60, le=3600)] = 300
 
 
 def _assets(configured: dict[str, AssetSetting] | None) -> dict[str, Asset]:
@@ -146,6 +157,7 @@ class Settings(BaseModel, frozen=True):
     reconciliation_queue_url: str | None = None
     payout_checks_s: Json[list[Annotated[int, Field(gt=0)]]] = [60, 120, 300, 900, 1800, 3600]
     jobs: Json[dict[str, Annotated[int, Field(gt=0)]]] = {}
+    credit_spikes: Json[dict[str, SpikeSetting]] = {}
 
     @field_validator("service_limits")
     @classmethod
@@ -163,6 +175,14 @@ class Settings(BaseModel, frozen=True):
             for amount in setting.amounts:
                 _expressed_in(_configured(info, code), amount)
         return rules
+
+    @field_validator("credit_spikes")
+    @classmethod
+    def _floors_fit_their_assets(cls, spikes: dict[str, SpikeSetting], info: ValidationInfo) -> dict[str, SpikeSetting]:
+        for code, setting in spikes.items():
+            for floor in (setting.floor, setting.owner_floor):
+                _expressed_in(_configured(info, code), floor)
+        return spikes
 
     @property
     def assets(self) -> dict[str, Asset]:

@@ -109,6 +109,16 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class Tail:
+    """Say where an account's entries end: number, balance, hash and time of the last one."""
+
+    sequence: int
+    balance: int
+    hash: str
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Remember that an account was sound up to an entry (sequence 0: that it had none); never changed once written."""
 

@@ -12,22 +12,21 @@ from typing import Final
 from tallystick.domain.house import HOUSE
 from tallystick.domain.transfers import Transfer, TransferKind
 
-WINDOW_MS: Final = 300_000
 HISTORY: Final = 12
-"""Windows before one that say what is usual: an hour."""
+"""Windows before one that say what is usual: an hour, when one is five minutes."""
 
-KEPT_WINDOWS_MS: Final = 86_400_000
-"""So long after a window its count is kept."""
+KEPT_MS: Final = 2 * 86_400_000
+"""So long after a window begins its count is kept: a stream keeps a record for a day."""
 
 _CREDITS: Final = frozenset({TransferKind.CREDIT, TransferKind.DEPOSIT})
 
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Count units for a subject (an asset, or an owner's of it) in a window, by its number since 1970."""
+    """Count units for a subject (an asset, or an owner's of it) in the window that begins at a time."""
 
     subject: str
-    window: int
+    begins_ms: int
     units: int
 
 
@@ -38,10 +37,37 @@ class SpikeRule:
     floor_units: int
     owner_floor_units: int
     factor: Fraction
+    window_ms: int = 300_000
+
+    def window_at(self, time_ms: int) -> int:
+        """Say when the window begins that a time lies in."""
+        return time_ms // self.window_ms * self.window_ms
+
+    def before(self, begins_ms: int) -> list[int]:
+        """List the beginnings of the windows that say what is usual before one, oldest first."""
+        return [begins_ms - number * self.window_ms for number in range(HISTORY, 0, -1)]
 
     def floor_of(self, subject: str) -> int:
         """Give the floor of the asset, or of one owner's credits of it."""
         return self.owner_floor_units if ":" in subject else self.floor_units
+
+
+@dataclass(frozen=True, slots=True)
+class Spike:
+    """Remember that a subject's credits were unusual, last in the window that begins at a time, or until then."""
+
+    subject: str
+    begins_ms: int
+    is_open: bool = True
+    version: int = 1
+
+    def seen(self, begins_ms: int) -> "Spike":
+        """Note a later window that is a spike."""
+        return Spike(self.subject, begins_ms, version=self.version + 1)
+
+    def over(self, begins_ms: int) -> "Spike":
+        """Note a window in which it is over; no window up to that one is judged again."""
+        return Spike(self.subject, begins_ms, is_open=False, version=self.version + 1)
 
 
 def asset_of(subject: str) -> str:
@@ -49,24 +75,18 @@ def asset_of(subject: str) -> str:
     return subject.partition(":")[0]
 
 
-def window_of(time_ms: int) -> int:
-    """Give the number of the window that a time lies in."""
-    return time_ms // WINDOW_MS
-
-
 def credits_of(transfer: Transfer, rules: Mapping[str, SpikeRule]) -> tuple[Credit, ...]:
     """Count what a credit or deposit brings to users, where there is a rule for its asset."""
     if transfer.kind not in _CREDITS or transfer.asset not in rules:
         return ()
-    return tuple(_counted(transfer))
+    return tuple(_counted(transfer, rules[transfer.asset].window_at(transfer.created_at_ms)))
 
 
-def _counted(transfer: Transfer) -> Iterator[Credit]:
-    window = window_of(transfer.created_at_ms)
+def _counted(transfer: Transfer, begins_ms: int) -> Iterator[Credit]:
     for posting in transfer.postings:
         if posting.units > 0 and posting.owner_id not in (None, HOUSE):
-            yield Credit(transfer.asset, window, posting.units)
-            yield Credit(f"{transfer.asset}:{posting.owner_id}", window, posting.units)
+            yield Credit(transfer.asset, begins_ms, posting.units)
+            yield Credit(f"{transfer.asset}:{posting.owner_id}", begins_ms, posting.units)
 
 
 def baseline(history: Sequence[int]) -> Fraction | None:

@@ -48,6 +48,11 @@ class Total:
             raise InvariantViolated(f"{self.account_id} would hold {other.asset} of scale {other.scale}, too")
         return replace(self, balance=self.balance + other.balance, postings=self.postings + other.postings)
 
+    @property
+    def is_nothing(self) -> bool:
+        """Tell whether it changes nothing."""
+        return not (self.balance or self.postings)
+
     def minus(self, other: "Total") -> "Total":
         """Take one sum of an account from another; raises like the other."""
         return self.plus(replace(other, balance=-other.balance, postings=-other.postings))
@@ -66,7 +71,7 @@ class Addition:
     def items(self) -> frozenset[tuple[str | int, ...]]:
         """Name the items that are written for it: its marker, totals, buckets and counts."""
         accounts = [total.account_id for total in self.totals]
-        counts = [(credit.subject, credit.window) for credit in self.credits]
+        counts = [(credit.subject, credit.begins_ms) for credit in self.credits]
         return frozenset([(self.transfer_key,), *((name, self.bucket) for name in accounts), *counts, *zip(accounts)])
 
 
@@ -78,6 +83,30 @@ class Sheet:
     totals: Mapping[str, Total]
     buckets: Mapping[tuple[str, int], Total]
     credits: Mapping[tuple[str, int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Hold what an account's total is, what it is by the transfers, and what of those has no marker: as of a cut."""
+
+    stored: Total
+    rebuilt: Total
+    missing: Total
+
+    @property
+    def account_id(self) -> str:
+        """Name the account."""
+        return self.stored.account_id
+
+    @property
+    def difference(self) -> Total:
+        """Say what the total lacks of what it should be."""
+        return self.rebuilt.minus(self.stored)
+
+    @property
+    def error(self) -> Total:
+        """Say what it would still lack when all that has no marker was added: that is no stream's doing."""
+        return self.difference.minus(self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +166,13 @@ def sums_of(transfer: Transfer) -> tuple[Total, ...]:
     """
     if sum(posting.units for posting in transfer.postings):
         raise InvariantViolated("the postings do not sum to zero")
-    sums: dict[str, Total] = {}
+    sums = Sums()
     for posting in transfer.postings:
         if is_tallied(posting.account_id):
             if not posting.account_id.endswith(f":{transfer.asset}"):
                 raise InvariantViolated(f"{posting.account_id} does not hold {transfer.asset}")
-            one = Total(posting.account_id, transfer.asset, transfer.scale, posting.units, 1)
-            sums[one.account_id] = sums[one.account_id].plus(one) if one.account_id in sums else one
-    return tuple(sums.values())
+            sums.add([Total(posting.account_id, transfer.asset, transfer.scale, posting.units, 1)])
+    return tuple(sums.found.values())
 
 
 def addition_of(transfer: Transfer, rules: Mapping[str, SpikeRule] = NO_RULES) -> Addition:
@@ -170,17 +198,26 @@ def packed(additions: Iterable[Addition]) -> Iterator[list[Addition]]:
 
 @dataclass(slots=True)
 class Sums:
-    """Add up totals by their keys."""
+    """Add up totals by their accounts."""
 
     found: dict[str, Total] = field(default_factory=dict)
 
-    def add(self, total: Total) -> None:
-        """Add one; raises InvariantViolated when it is in other units, or the sum has more than 38 digits."""
-        known = self.found.get(total.account_id)
-        added = total if known is None else known.plus(total)
-        if abs(added.balance) > MAX_UNITS:
-            raise InvariantViolated(f"{total.account_id} would have more than {MAX_DIGITS} digits")
-        self.found[total.account_id] = added
+    def add(self, totals: Iterable[Total]) -> None:
+        """Add totals of different accounts, or none of them.
+
+        Raises:
+            InvariantViolated: one is in other units than before.
+        """
+        known = self.found
+        self.found = known | {
+            one.account_id: known[one.account_id].plus(one) if one.account_id in known else one for one in totals
+        }
+
+    def check(self) -> None:
+        """See whether all can be stored; raises InvariantViolated when one has more than 38 digits."""
+        for total in self.found.values():
+            if abs(total.balance) > MAX_UNITS:
+                raise InvariantViolated(f"{total.account_id} would have more than {MAX_DIGITS} digits")
 
 
 def sheet_of(additions: Sequence[Addition]) -> Sheet:
@@ -192,12 +229,13 @@ def sheet_of(additions: Sequence[Addition]) -> Sheet:
     totals, buckets = Sums(), dict[int, Sums]()
     counts: dict[tuple[str, int], int] = {}
     for addition in additions:
-        for total in addition.totals:
-            totals.add(total)
-            buckets.setdefault(addition.bucket, Sums()).add(total)
+        totals.add(addition.totals)
+        buckets.setdefault(addition.bucket, Sums()).add(addition.totals)
         for credit in addition.credits:
-            at = credit.subject, credit.window
+            at = credit.subject, credit.begins_ms
             counts[at] = counts.get(at, 0) + credit.units
+    for sums in (totals, *buckets.values()):
+        sums.check()
     return Sheet(
         transfer_keys=tuple(addition.transfer_key for addition in additions),
         totals=totals.found,

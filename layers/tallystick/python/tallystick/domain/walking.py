@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tallystick.domain.accounts import Entry
 from tallystick.domain.chain import entry_hash, genesis
 from tallystick.domain.money import MAX_UNITS
-from tallystick.domain.reconciliation import MAX_FINDINGS, Checkpoint, Fault, Finding, Head, Stored
+from tallystick.domain.reconciliation import MAX_FINDINGS, Checkpoint, Fault, Finding, Head, Stored, Tail
 
 
 class Walk:
@@ -40,6 +40,11 @@ class Walk:
         self._stand_on(entry)
         self.entries += 1
         return entry
+
+    @property
+    def tail(self) -> Tail:
+        """Say where the walk is."""
+        return Tail(self.sequence, self.balance, self.hash, self.time_ms)
 
     def end(self) -> None:
         """Compare the account with where the walk has ended."""

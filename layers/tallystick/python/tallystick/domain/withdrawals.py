@@ -11,7 +11,7 @@ from typing import Final
 from tallystick.domain.accounts import Account, AccountKind
 from tallystick.domain.chain import digest, genesis
 from tallystick.domain.destinations import Destination
-from tallystick.domain.money import Asset
+from tallystick.domain.money import Amount, Asset, from_minor
 from tallystick.domain.payouts import Draft
 from tallystick.domain.transfers import Claim, IdempotencyKey, TransferKind
 from tallystick.domain.transitions import Actor, Transition, find
@@ -142,6 +142,16 @@ class Withdrawal:
         return self.units + self.fee_units
 
     @property
+    def is_open(self) -> bool:
+        """Tell whether money is on hold for it."""
+        return self.state in OPEN
+
+    @property
+    def amount(self) -> Amount:
+        """Give what goes to the destination, in major units."""
+        return Amount(from_minor(self.units, self.asset.scale), self.asset.code)
+
+    @property
     def hold_id(self) -> str:
         """Name the account that holds its money."""
         return HOLD_PREFIX + self.flow_id
@@ -193,6 +203,10 @@ class Withdrawal:
             version=self.version + 1,
         )
         return following, transition.posts
+
+    def touched(self) -> "Withdrawal":
+        """Give its next version, the same otherwise: what is written with it is refused once it has changed."""
+        return replace(self, version=self.version + 1)
 
 
 def posted_by(action: WithdrawalAction) -> TransferKind | None:

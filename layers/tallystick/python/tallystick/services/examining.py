@@ -11,7 +11,7 @@ from typing import Final
 
 from tallystick.domain.accounts import Entry
 from tallystick.domain.legs import bears_out, entry_findings, other_legs
-from tallystick.domain.reconciliation import Checkpoint, Fault, Finding, Head, Stored
+from tallystick.domain.reconciliation import Checkpoint, Fault, Finding, Head, Stored, Tail
 from tallystick.domain.transfers import Posting, Transfer
 from tallystick.domain.walking import Walk
 from tallystick.services.ports.journal import Checkpoints, Journal, Snapshot, SnapshotConflict
@@ -38,13 +38,15 @@ class Desk:
 class Examined:
     """Hold what was found; `head` is the account as it was examined, `entries` counts those that were read.
 
-    It is not `clear` when the account was being written each time that a suspicion should have been confirmed.
+    It is not `clear` when the account was being written each time that a suspicion should have been confirmed. The
+    `tail` is where its entries end; there is none of an account that is missing or cannot be read.
     """
 
     head: Head
     findings: tuple[Finding, ...] = ()
     entries: int = 0
     is_clear: bool = True
+    tail: Tail | None = None
 
     @property
     def is_sound(self) -> bool:
@@ -93,7 +95,7 @@ class _Look:
         if self._full or not self._findings:
             self._walk_along()
         findings = dict.fromkeys((*self._findings, *self._walk.findings))
-        return Examined(head, tuple(findings), self._walk.entries, self._is_clear)
+        return Examined(head, tuple(findings), self._walk.entries, self._is_clear, self._walk.tail)
 
     def _compare_with_newest(self) -> None:
         newest, head = self._newest, self._head

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tallystick.domain.errors import TooMuchContention
-from tallystick.domain.money import format_units, from_minor
+from tallystick.domain.money import format_units
 from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.transfers import Transfer
 from tallystick.domain.webhooks import EventRejected
@@ -113,7 +113,7 @@ def _another(withdrawal: Withdrawal, report: Report) -> str | None:
     if report.amount is None:
         return None
     told = report.amount
-    if (told.asset, told.value) != (withdrawal.asset.code, from_minor(withdrawal.units, withdrawal.asset.scale)):
+    if told != withdrawal.amount:
         return f"It is over {_shown(withdrawal)}, and its payout over {told.value:f} {told.asset}."
     return None
 

@@ -51,10 +51,10 @@ def _of_hold(desk: Desk, hold: Head) -> tuple[Finding, ...] | None:
     snapshot = snapshot_of(desk, [hold_id, *wallet_ids], [flow_id])
     if snapshot is None:
         return None
-    held, units = snapshot.heads.get(hold_id), expected_units(snapshot.flows.get(flow_id))
-    findings = []
-    if held is not None and held.balance != units:
-        detail = f"It holds {held.balance} units; {flow_id} asks for {units}."
+    standing, units = snapshot.heads.get(hold_id), expected_units(snapshot.flows.get(flow_id))
+    findings = list(shown(standing, 0)) if standing is not None else []
+    if standing is not None and standing.balance != units:
+        detail = f"It holds {standing.balance} units; {flow_id} asks for {units}."
         findings.append(Finding(hold_id, Fault.HOLD, detail))
     for wallet in (snapshot.heads.get(wallet_id) for wallet_id in wallet_ids):
         if wallet is not None and wallet.held < units:
@@ -67,8 +67,25 @@ def _of_wallet(desk: Desk, flows: Withdrawals, head: Head, now_ms: int) -> tuple
     listed, is_complete = _listed(flows, head)
     if sum(map(expected_units, listed)) == head.held:
         return ()
-    known = {flow.flow_id for flow in listed if expected_units(flow)}
-    if not is_complete or len(known) > MAX_FLOWS:
+    found = _added_up(desk, head, listed if is_complete else None, now_ms)
+    return None if found is None else shown(*found)
+
+
+def units_on_hold(*, desk: Desk, flows: Withdrawals, head: Head, now_ms: int) -> tuple[Head, int] | None:
+    """Add up what a wallet's withdrawals hold, and give the wallet as it stood at that moment.
+
+    None when there are too many of them, or when they were being written each time.
+
+    Raises:
+        StoreUnavailable: try again.
+    """
+    listed, is_complete = _listed(flows, head)
+    return _added_up(desk, head, listed if is_complete else None, now_ms)
+
+
+def _added_up(desk: Desk, head: Head, listed: Sequence[Withdrawal] | None, now_ms: int) -> tuple[Head, int] | None:
+    known = {flow.flow_id for flow in listed or () if expected_units(flow)}
+    if listed is None or len(known) > MAX_FLOWS:
         return None
     for _ in range(MAX_SNAPSHOTS):
         # All that has written the wallet by now can be read, so its entries name what it has begun.
@@ -79,7 +96,7 @@ def _of_wallet(desk: Desk, flows: Withdrawals, head: Head, now_ms: int) -> tuple
         after = _snapshot_of_wallet(desk, head.account_id, sorted(known | begun))
         # With another version, a withdrawal may have begun that is not among these.
         if before and after and before[0].version == after[0].version:
-            return _shown(*after)
+            return after
     return None
 
 
@@ -90,7 +107,8 @@ def _snapshot_of_wallet(desk: Desk, account_id: str, flow_ids: Sequence[str] = (
     return (wallet, sum(map(expected_units, snapshot.flows.values()))) if snapshot and wallet else None
 
 
-def _shown(wallet: Head, units: int) -> tuple[Finding, ...]:
+def shown(wallet: Head, units: int) -> tuple[Finding, ...]:
+    """Tell whether an account shows as on hold what is."""
     if wallet.held == units:
         return ()
     detail = f"It shows {wallet.held} units as on hold; its withdrawals hold {units}."

@@ -21,12 +21,16 @@ from tallystick.services.settling import Books
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Say what a withdrawal becomes, the movement that this takes, names that lead to it, and who decided it."""
+    """Say what a withdrawal becomes, the movement that this takes, names that lead to it, and who decided it.
+
+    Its wallet shows the money as on hold until then, unless that was put right before (`services/repairing.py`).
+    """
 
     following: Withdrawal
     posts: TransferKind | None = None
     references: Sequence[str] = ()
     audit: AuditRecord | None = None
+    is_held: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ def _post(books: Books, step: Step, kind: TransferKind, now_ms: int) -> Receipt:
 def _movement(step: Step, kind: TransferKind, account_id: str) -> Movement:
     withdrawal = step.following
     claim = withdrawal.claim(kind)
+    shows_it = step.is_held and kind is not TransferKind.WITHDRAWAL_RETURN
     order = Order(
         claim=claim,
         kind=kind,
@@ -90,7 +95,7 @@ def _movement(step: Step, kind: TransferKind, account_id: str) -> Movement:
         metadata={"withdrawal_id": withdrawal.flow_id},
         flow=withdrawal,
         references=tuple(step.references),
-        held={} if kind is TransferKind.WITHDRAWAL_RETURN else {withdrawal.wallet_id: -withdrawal.total_units},
+        held={withdrawal.wallet_id: -withdrawal.total_units} if shows_it else {},
         quota=_given_back(withdrawal, kind),
         audit=step.audit,
     )

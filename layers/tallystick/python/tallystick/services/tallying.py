@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from tallystick.domain.errors import InvariantViolated, StoreUnavailable
-from tallystick.domain.spikes import SpikeRule
+from tallystick.domain.spikes import SpikeRule, credits_of
 from tallystick.domain.tallies import (
     NO_RULES,
     Addition,
@@ -18,9 +18,10 @@ from tallystick.domain.tallies import (
     sheet_of,
 )
 from tallystick.domain.transfers import Transfer
-from tallystick.services.ports.alerts import Alert, Alerts
+from tallystick.services.ports.alerts import Alert
 from tallystick.services.ports.ledger import Pause
 from tallystick.services.ports.tallies import Tallies, TallyConflict, TallyRefused
+from tallystick.services.spiking import SpikeWatch, judge
 
 TALLY_REJECTED: Final = "TALLY_REJECTED"
 MAX_ATTEMPTS: Final = 12
@@ -33,9 +34,8 @@ class TallyOffice:
     """Gather what tallying needs."""
 
     tallies: Tallies
-    alerts: Alerts
+    watch: SpikeWatch
     pause: Pause
-    rules: Mapping[str, SpikeRule]
 
 
 def add(
@@ -61,16 +61,18 @@ def add(
 
 
 def tally(*, office: TallyOffice, transfers: Iterable[Transfer], unreadable: Iterable[Rejected]) -> Tallied:
-    """Add what a stream brought, and tell people of each transfer that is missing from the totals.
+    """Add what a stream brought, and tell people of each transfer that cannot be added, and of spikes of credits.
 
     Raises:
         StoreUnavailable: something is left to be done; the same call again does it.
     """
-    tallied = add(tallies=office.tallies, pause=office.pause, transfers=transfers, rules=office.rules)
+    moved, watch = list(transfers), office.watch
+    tallied = add(tallies=office.tallies, pause=office.pause, transfers=moved, rules=watch.rules)
     tallied = tallied.plus(Tallied(rejected=tuple(unreadable)))
     for rejected in tallied.rejected:
         facts = {"transfer_key": rejected.transfer_key, "reason": rejected.reason}
-        office.alerts.raise_alert(Alert(TALLY_REJECTED, "critical", facts, rejected.transfer_key))
+        watch.alerts.raise_alert(Alert(TALLY_REJECTED, "critical", facts, rejected.transfer_key))
+    judge(watch=watch, counted=[credit for transfer in moved for credit in credits_of(transfer, watch.rules)])
     return tallied
 
 
@@ -83,7 +85,7 @@ def total_at(*, tallies: Tallies, pause: Pause, account_id: str, cut_ms: int, no
         StoreUnavailable: the total was being written at every try.
     """
     buckets = buckets_since(cut_ms, now_ms)
-    return _tried(lambda: tallies.without(account_id, buckets), pause)
+    return tried(lambda: tallies.without(account_id, buckets), pause)
 
 
 def _additions(transfers: Iterable[Transfer], rules: Mapping[str, SpikeRule]) -> tuple[list[Addition], list[Rejected]]:
@@ -120,13 +122,13 @@ def _is_written(tallies: Tallies, pause: Pause, additions: Sequence[Addition]) -
     """Write a sheet; tell whether it was taken."""
     try:
         sheet = sheet_of(additions)
-        _tried(lambda: tallies.write(sheet), pause)
+        tried(lambda: tallies.write(sheet), pause)
     except (InvariantViolated, TallyRefused):
         return False
     return True
 
 
-def _tried(call: Callable[[], R], pause: Pause) -> R:
+def tried(call: Callable[[], R], pause: Pause) -> R:
     """Try again while others are in the way, a bounded number of times."""
     for attempt in range(MAX_ATTEMPTS):
         try:

@@ -73,7 +73,7 @@ def gateway(provider: Provider) -> "Gateway":
     """
     from tallystick.adapters.providers.registry import gateway as make
 
-    return _speaking_with(provider, make)
+    return speaking_with(provider, make)
 
 
 @cache
@@ -86,7 +86,7 @@ def payer(provider: Provider) -> "Payer":
     """
     from tallystick.adapters.providers.registry import payer as make
 
-    return _speaking_with(provider, make)
+    return speaking_with(provider, make)
 
 
 def providers() -> Providers:
@@ -94,7 +94,7 @@ def providers() -> Providers:
     return Providers(gateway, payer)
 
 
-def _speaking_with(provider: Provider, make: Callable[..., Speaker]) -> Speaker:
+def speaking_with(provider: Provider, make: Callable[..., Speaker]) -> Speaker:
     """Give it the provider's part of the configuration; keys are looked for when one is needed."""
     setting = provider_setting(provider)
     (public_url,) = settings().require("public_url")

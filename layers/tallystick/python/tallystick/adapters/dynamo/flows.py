@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 from pydantic import TypeAdapter
 from pynamodb.connection import Connection
 from pynamodb.constants import ALL_OLD
+from pynamodb.expressions.update import Action
 from pynamodb.transactions import TransactWrite
 
 from tallystick.adapters.dynamo.audit import put_record
@@ -17,7 +18,9 @@ from tallystick.domain.audit import AuditRecord
 from tallystick.domain.deposits import Deposit
 from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.flows import Flow
+from tallystick.domain.provider_matching import is_compared
 from tallystick.domain.times import to_rfc3339
+from tallystick.domain.webhooks import Provider
 from tallystick.domain.withdrawals import OPEN, Withdrawal
 from tallystick.services.ports.agenda import Overdue
 from tallystick.services.ports.paging import Page
@@ -106,6 +109,24 @@ class DynamoFlows:
         listed = _withdrawals([item.flow_id for item in found[:limit]])
         return Page(listed, following[0] if len(found) > limit else None)
 
+    def unreconciled(self, provider: Provider, limit: int, after: str | None) -> Page[Flow]:
+        """Ask the index for ids, oldest first, then read the flows themselves consistently."""
+        created_at_ms, _, flow_id = (after or "").partition("#")
+        start = {"unreconciled": {"S": str(provider)}, "created_at_ms": {"N": created_at_ms}, "flow_id": {"S": flow_id}}
+        with troubles():
+            query = FlowItem.unreconciled_index.query(
+                provider, limit=limit, page_size=limit, last_evaluated_key=start if after else None
+            )
+            found = list(query)
+        following = f"{found[-1].created_at_ms}#{found[-1].flow_id}" if len(found) == limit else None
+        return Page(_stored([item.flow_id for item in found]), following)
+
+    def reconciled(self, flow: Flow) -> bool:
+        """Take it out of the index, if it is still the version that was compared; the next one brings it back."""
+        item, unchanged = FlowItem(flow.flow_id), FlowItem.version == flow.version
+        actions: list[Action] = [FlowItem.unreconciled.remove(), FlowItem.created_at_ms.remove()]
+        return is_applied(lambda: item.update(actions=actions, condition=unchanged))
+
 
 def put_next(transaction: TransactWrite, flow: Flow) -> None:
     """Write a flow, or its next version, as a part of a transaction, which fails when another change came first."""
@@ -129,6 +150,8 @@ def _item(flow: Flow) -> FlowItem:
         owner_id=flow.owner_id,
         flow=_shape(kind).dump_json(flow, exclude_defaults=True).decode(),
     )
+    if is_compared(flow):
+        item.unreconciled, item.created_at_ms = flow.provider, flow.created_at_ms
     if isinstance(flow, Deposit):
         item.state = flow.state(flow.created_at_ms)
         return item
@@ -146,8 +169,12 @@ def read_flow(item: FlowItem) -> Flow:
 
 
 def _withdrawals(flow_ids: Sequence[str]) -> list[Withdrawal]:
+    return [flow for flow in _stored(flow_ids) if isinstance(flow, Withdrawal)]
+
+
+def _stored(flow_ids: Sequence[str]) -> list[Flow]:
     """Read several consistently, in this order."""
     with troubles():
         items = FlowItem.batch_get(flow_ids, consistent_read=True) if flow_ids else ()
         stored = {item.flow_id: read_flow(item) for item in items}
-    return [flow for flow in map(stored.get, flow_ids) if isinstance(flow, Withdrawal)]
+    return [stored[flow_id] for flow_id in flow_ids if flow_id in stored]

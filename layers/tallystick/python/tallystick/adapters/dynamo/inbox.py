@@ -52,6 +52,13 @@ class DynamoInbox:
         put_record(transaction, audit)
         return is_written(transaction)
 
+    def bring(self, event: InboxEvent, audit: AuditRecord) -> bool:
+        """Put an event with the record of who brought it, unless its key is taken."""
+        transaction = TransactWrite(connection=self._connection)
+        transaction.save(_item(event), condition=InboxItem.inbox_key.does_not_exist())
+        put_record(transaction, audit)
+        return is_written(transaction)
+
     def overdue(self, name: str, now_ms: int, limit: int) -> list[Overdue]:
         """Ask the index."""
         with troubles():

@@ -166,10 +166,24 @@ class FlowOwnerIndex(GlobalSecondaryIndex["FlowItem"]):
     flow_id = UnicodeAttribute()
 
 
+class UnreconciledIndex(GlobalSecondaryIndex["FlowItem"]):
+    """Find a provider's flows that were not found to agree with its books since they last changed."""
+
+    class Meta:
+        """Name the index."""
+
+        index_name = "unreconciled-index"
+        projection = KeysOnlyProjection()
+
+    unreconciled = UnicodeAttribute(hash_key=True)
+    created_at_ms = IntegerAttribute(range_key=True)
+    flow_id = UnicodeAttribute()
+
+
 class FlowItem(Model):
     """Hold a flow as JSON beside what is asked of it, or (with `refers_to` alone) a name that others have for one.
 
-    `open` is its state while it is in that index.
+    `open` is its state while it is in that index, `unreconciled` its provider while it is in that one.
     """
 
     class Meta:
@@ -187,8 +201,11 @@ class FlowItem(Model):
     created_at = UnicodeAttribute(null=True)
     open = UnicodeAttribute(null=True)
     due_at_ms = IntegerAttribute(null=True)
+    unreconciled = UnicodeAttribute(null=True)
+    created_at_ms = IntegerAttribute(null=True)
     open_index = OpenIndex()
     owner_index = FlowOwnerIndex()
+    unreconciled_index = UnreconciledIndex()
 
 
 class DueIndex(GlobalSecondaryIndex["InboxItem"]):
@@ -381,6 +398,23 @@ class TallyItem(Model):
     listed_at_ms = IntegerAttribute(null=True)
 
 
+class SpikeItem(Model):
+    """Hold a spike of credits among the operations; it is listed while it is open."""
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    operation_key = UnicodeAttribute(hash_key=True)
+    subject = UnicodeAttribute()
+    begins_ms = IntegerAttribute()
+    version = IntegerAttribute()
+    listed = UnicodeAttribute(null=True)
+    listed_at_ms = IntegerAttribute(null=True)
+    expires_at_s = IntegerAttribute(null=True)
+
+
 class AlertListedIndex(GlobalSecondaryIndex["AlertItem"]):
     """Is the same index, of alerts."""
 
@@ -441,6 +475,73 @@ class JobItem(Model):
     error = UnicodeAttribute(null=True)
 
 
+class DifferencesIndex(GlobalSecondaryIndex["DifferenceItem"]):
+    """List differences, the oldest first: a part of the index that all operations share."""
+
+    class Meta:
+        """Name the index."""
+
+        index_name = "listed-index"
+        projection = KeysOnlyProjection()
+
+    listed = UnicodeAttribute(hash_key=True)
+    listed_at_ms = IntegerAttribute(range_key=True)
+    operation_key = UnicodeAttribute()
+
+
+class DifferenceItem(Model):
+    """Hold a difference between a provider's books and ours; one that is gone is not `listed`.
+
+    Of the provider's record `told` is what it says, and `told_kind` in which words.
+    """
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    operation_key = UnicodeAttribute(hash_key=True)
+    provider = UnicodeAttribute()
+    direction = UnicodeAttribute()
+    record_id = UnicodeAttribute()
+    references = JSONAttribute()
+    match = UnicodeAttribute()
+    told_kind = UnicodeAttribute(null=True)
+    told = UnicodeAttribute(null=True)
+    at_ms = IntegerAttribute(null=True)
+    given_back = BooleanAttribute(null=True)
+    flow_id = UnicodeAttribute(null=True)
+    flow_version = IntegerAttribute(null=True)
+    ours = UnicodeAttribute()
+    theirs = UnicodeAttribute()
+    last_seen_ms = IntegerAttribute()
+    ended_ms = IntegerAttribute(null=True)
+    listed = UnicodeAttribute(null=True)
+    listed_at_ms = IntegerAttribute()
+    listed_index = DifferencesIndex()
+
+
+class RunItem(Model):
+    """Hold how far a provider's books were compared with ours."""
+
+    class Meta:
+        """Is bound by `bind`."""
+
+        table_name: str
+
+    operation_key = UnicodeAttribute(hash_key=True)
+    reached_ms = IntegerAttribute()
+    busy_until_ms = IntegerAttribute()
+    started_ms = IntegerAttribute()
+    ended_ms = IntegerAttribute()
+    since_ms = IntegerAttribute()
+    until_ms = IntegerAttribute()
+    pages = IntegerAttribute()
+    counts = JSONAttribute()
+    failure = UnicodeAttribute(null=True)
+    version = IntegerAttribute()
+
+
 @dataclass(frozen=True, slots=True)
 class TableNames:
     """Name the deployed tables; a function that is not granted one has no name for it."""
@@ -467,7 +568,7 @@ TABLES: Final = tuple(MODELS)
 
 FURTHER_MODELS: Final[dict[str, tuple[type[Model], ...]]] = {
     "audit": (CheckpointItem, VerdictItem),
-    "operations": (KeptItem, TallyItem, AlertItem, JobItem),
+    "operations": (KeptItem, TallyItem, SpikeItem, AlertItem, JobItem, DifferenceItem, RunItem),
 }
 """Other kinds of items that share a table."""
 

@@ -9,15 +9,18 @@ from pynamodb.expressions.update import Action
 from pynamodb.models import _ModelFuture
 from pynamodb.transactions import TransactGet, TransactWrite
 
+from tallystick.adapters.dynamo.audit import put_record
 from tallystick.adapters.dynamo.connection import response_code, troubles
 from tallystick.adapters.dynamo.tables import OperationItem, TallyItem
-from tallystick.adapters.dynamo.transactions import CONFLICTS, Cancelled, send
+from tallystick.adapters.dynamo.transactions import CONFLICTS, Cancelled, is_written, send
+from tallystick.domain.audit import AuditRecord
 from tallystick.domain.money import MAX_UNITS
-from tallystick.domain.spikes import KEPT_WINDOWS_MS, WINDOW_MS
+from tallystick.domain.spikes import KEPT_MS
 from tallystick.domain.tallies import KEPT_BUCKETS_MS, Sheet, Total, bucket_ends_ms
 from tallystick.services.ports.tallies import TallyConflict, TallyRefused
 
 LISTED: Final = "total"
+_LISTED: Final[Sequence[Action]] = (TallyItem.listed.set(LISTED), TallyItem.listed_at_ms.set(0))
 _UNACCEPTABLE: Final = frozenset({"ItemCollectionSizeLimitExceeded", "ValidationError", "ValidationException"})
 """Codes that mean: these data never (AWS: API_TransactWriteItems)."""
 
@@ -36,15 +39,14 @@ class DynamoTallies:
             is_new = TallyItem.operation_key.does_not_exist()
             transaction.save(TallyItem(_marker(transfer_key)), condition=is_new)
         for total in sheet.totals.values():
-            listed: list[Action] = [TallyItem.listed.set(LISTED), TallyItem.listed_at_ms.set(0)]
-            _add(transaction, _total(total.account_id), total, listed)
+            _add(transaction, _total(total.account_id), total, _LISTED)
         for (account_id, bucket), total in sheet.buckets.items():
             expires_at_s = (bucket_ends_ms(bucket) + KEPT_BUCKETS_MS) // 1000
             _add(transaction, _bucket(account_id, bucket), total, [TallyItem.expires_at_s.set(expires_at_s)])
-        for (subject, window), units in sheet.credits.items():
-            expires_at_s = ((window + 1) * WINDOW_MS + KEPT_WINDOWS_MS) // 1000
+        for (subject, begins_ms), units in sheet.credits.items():
+            expires_at_s = (begins_ms + KEPT_MS) // 1000
             actions: list[Action] = [TallyItem.units.add(units), TallyItem.expires_at_s.set(expires_at_s)]
-            transaction.update(TallyItem(counter(subject, window)), actions=actions)
+            transaction.update(TallyItem(counter(subject, begins_ms)), actions=actions)
         _send(transaction)
 
     def unmarked(self, transfer_keys: Iterable[str]) -> set[str]:
@@ -72,13 +74,26 @@ class DynamoTallies:
             total = total.minus(bucket) if total and bucket else total
         return total
 
+    def correct(self, before: Total | None, after: Total, audit: AuditRecord) -> bool:
+        """Write the total and the audit's record in one transaction."""
+        transaction = TransactWrite(connection=self._connection)
+        unchanged = TallyItem.operation_key.does_not_exist()
+        if before is not None:
+            unchanged = (TallyItem.balance == before.balance) & (TallyItem.postings == before.postings)
+        actions: list[Action] = [TallyItem.balance.set(after.balance), TallyItem.postings.set(after.postings)]
+        transaction.update(
+            TallyItem(_total(after.account_id)), actions=[*actions, *_described(after), *_LISTED], condition=unchanged
+        )
+        put_record(transaction, audit)
+        return is_written(transaction)
 
-def counter(subject: str, window: int) -> str:
+
+def counter(subject: str, begins_ms: int) -> str:
     """Name the item that counts what was credited in a window."""
-    return f"credits#{subject}#{window}"
+    return f"credits#{subject}#{begins_ms}"
 
 
-def _add(transaction: TransactWrite, key: str, total: Total, actions: list[Action]) -> None:
+def _add(transaction: TransactWrite, key: str, total: Total, actions: Sequence[Action]) -> None:
     """Add to a sum as a part of a transaction, which fails when it is in other units or its digits do not suffice."""
     most = MAX_UNITS - abs(total.balance)
     fits = (TallyItem.asset == total.asset) & (TallyItem.scale == total.scale) & TallyItem.balance.between(-most, most)
@@ -87,13 +102,19 @@ def _add(transaction: TransactWrite, key: str, total: Total, actions: list[Actio
         actions=[
             TallyItem.balance.add(total.balance),
             TallyItem.postings.add(total.postings),
-            TallyItem.account_id.set(total.account_id),
-            TallyItem.asset.set(total.asset),
-            TallyItem.scale.set(total.scale),
+            *_described(total),
             *actions,
         ],
         condition=TallyItem.operation_key.does_not_exist() | fits,
     )
+
+
+def _described(total: Total) -> list[Action]:
+    return [
+        TallyItem.account_id.set(total.account_id),
+        TallyItem.asset.set(total.asset),
+        TallyItem.scale.set(total.scale),
+    ]
 
 
 def _send(transaction: TransactWrite) -> None:

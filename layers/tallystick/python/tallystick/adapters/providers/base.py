@@ -16,6 +16,8 @@ class ProviderGateway:
     """Know the setting and the secrets of one provider; it implements a part of Gateway, each provider the rest."""
 
     provider: ClassVar[Provider]
+    patience_s: ClassVar[int] = 0
+    """How long a call may wait when the provider says that it is asked too often."""
 
     def __init__(
         self,
@@ -29,7 +31,7 @@ class ProviderGateway:
         self._secrets = secrets
         self._assets = assets
         self._public_url = public_url.rstrip("/")
-        self._http = ProviderHttp(self.provider, setting.base_url)
+        self._http = ProviderHttp(self.provider, setting.base_url, patience_s=self.patience_s)
 
     def _configured(self, name: str) -> str:
         value = getattr(self._setting, name)

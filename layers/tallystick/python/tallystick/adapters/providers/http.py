@@ -1,5 +1,6 @@
 """Call a provider's HTTP API: bounded in time and size, and repeated only where that does nothing twice."""
 
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,10 +65,16 @@ class Reply:
 class ProviderHttp:
     """Hold the connections to one address."""
 
-    def __init__(self, provider: str, base_url: str, read_timeout_s: float | None = None) -> None:
-        """Name the provider and its address; nothing is opened before the first call."""
+    def __init__(
+        self, provider: str, base_url: str, read_timeout_s: float | None = None, patience_s: float = 0
+    ) -> None:
+        """Name the provider and its address; nothing is opened before the first call.
+
+        `patience_s` is how long one try may wait when the provider says that it is asked too often.
+        """
         self._provider = provider
         self._base_url = base_url.rstrip("/")
+        self._patience_s = patience_s
         timeout = urllib3.Timeout(connect=CONNECT_TIMEOUT_S, read=read_timeout_s or READ_TIMEOUT_S)
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=4, timeout=timeout, retries=False)
 
@@ -100,7 +107,7 @@ class ProviderHttp:
 
     def _try(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         try:
-            status, text = self._exchange(method, path, headers, body)
+            status, text = self._exchange_patiently(method, path, headers, body)
         except HTTPError as error:
             # Not chained: the text of these errors holds the address, and an address may hold a token.
             raise _unavailable(self._provider, f"did not answer ({type(error).__name__})") from None
@@ -108,20 +115,33 @@ class ProviderHttp:
             raise _unavailable(self._provider, f"answered {status}")
         return Reply(self._provider, status, self._parsed(status, text))
 
-    def _exchange(
+    def _exchange_patiently(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[int, bytes | None]:
-        """Send and receive; too long an answer is none."""
+        """Ask again when the provider says, if that is soon enough."""
+        left_s = self._patience_s
+        while True:
+            status, text, retry_after = self._exchange(method, path, headers, body)
+            wait_s = _seconds(retry_after)
+            if status != HTTPStatus.TOO_MANY_REQUESTS or wait_s > left_s:
+                return status, text
+            left_s -= wait_s
+            time.sleep(wait_s)
+
+    def _exchange(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[int, bytes | None, str | None]:
+        """Send and receive, and hear when to come again; too long an answer is none."""
         sent = {"Accept": "application/json", **headers}
         url = self._base_url + path
         answer = self._pool.request(method, url, body, headers=sent, redirect=False, preload_content=False)
-        text = bytearray()
+        text, retry_after = bytearray(), answer.headers.get("Retry-After")
         for part in answer.stream(_PART_BYTES, decode_content=False):
             text += part
             if len(text) > MAX_ANSWER_BYTES:
                 answer.close()
-                return answer.status, None
-        return answer.status, bytes(text)
+                return answer.status, None, retry_after
+        return answer.status, bytes(text), retry_after
 
     def _parsed(self, status: int, text: bytes | None) -> Mapping[str, Any]:
         refused = status >= HTTPStatus.BAD_REQUEST
@@ -134,6 +154,11 @@ class ProviderHttp:
         if refused:
             return {}
         raise _unavailable(self._provider, "answered what it does not document")
+
+
+def _seconds(retry_after: str | None) -> int:
+    """Read how long to wait; a date, or nothing, is a second."""
+    return max(1, int(retry_after)) if retry_after and re.fullmatch("[0-9]{1,4}", retry_after) else 1
 
 
 def _unavailable(provider: str, what: str) -> ProviderUnavailable:

@@ -6,6 +6,7 @@ from tallystick.domain.errors import ProviderRefused
 from tallystick.domain.money import Asset
 from tallystick.domain.webhooks import Provider
 from tallystick.services.ports.payouts import Payer
+from tallystick.services.ports.provider_records import ProviderRecords
 from tallystick.services.ports.providers import Gateway, Seal
 from tallystick.settings import ProviderSetting
 
@@ -112,3 +113,34 @@ def _payer_class(
             from tallystick.adapters.providers.truelayer.payouts import TrueLayerPayouts
 
             return TrueLayerPayouts
+
+
+def records(
+    provider: Provider, setting: ProviderSetting, secrets: Secrets, assets: Mapping[str, Asset], public_url: str
+) -> ProviderRecords | None:
+    """Make what reads a provider's books, if it has any to be read."""
+    made = _records_class(provider)
+    return None if made is None else made(setting, secrets, assets, public_url)
+
+
+def _records_class(
+    provider: Provider,
+) -> Callable[[ProviderSetting, Secrets, Mapping[str, Asset], str], ProviderRecords] | None:
+    match provider:
+        case Provider.PAYSTACK:
+            from tallystick.adapters.providers.paystack.records import PaystackRecords
+
+            return PaystackRecords
+        case Provider.STELLAR:
+            from tallystick.adapters.providers.stellar.records import StellarRecords
+
+            return StellarRecords
+        case Provider.STRIPE:
+            from tallystick.adapters.providers.stripe.records import StripeRecords
+
+            return StripeRecords
+        case Provider.TRUELAYER:
+            from tallystick.adapters.providers.truelayer.records import TrueLayerRecords
+
+            return TrueLayerRecords
+    return None

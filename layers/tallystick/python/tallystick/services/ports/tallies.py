@@ -3,7 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from tallystick.domain.tallies import Sheet, Total
+from tallystick.domain.audit import AuditRecord
+from tallystick.domain.tallies import Rejected, Sheet, Total
+from tallystick.domain.transfers import Transfer
+from tallystick.services.ports.paging import Page
 
 
 class TallyRefused(Exception):
@@ -37,3 +40,13 @@ class Tallies(Protocol):
         Raises:
             TallyConflict: another transaction was in the way.
         """
+
+    def correct(self, before: Total | None, after: Total, audit: AuditRecord) -> bool:
+        """Set a total that is still as it was read, with a record of who did it; tell whether it was."""
+
+
+class TransferRecords(Protocol):
+    """Read all transfers that there are."""
+
+    def scan(self, segment: int, segments: int, after: str | None) -> Page[Transfer | Rejected]:
+        """Read consistently a page of one of so many segments; what cannot be read is named."""

@@ -128,7 +128,8 @@ def reference_of(flow_id: str) -> str:
     return flow_id.replace("_", "-")
 
 
-def _references(reference: str) -> tuple[str, ...]:
+def references_of(reference: str) -> tuple[str, ...]:
+    """Name an order as we do, and as Paystack does."""
     return reference.replace("-", "_"), f"paystack:{reference}"
 
 
@@ -136,7 +137,7 @@ def _charge(event: str, data: Mapping[str, Any]) -> Notice:
     charge = understand(Charge, data)
     return Notice(
         event,
-        _references(charge.reference),
+        references_of(charge.reference),
         (charge.paid() if event == "charge.success" else charge.failed(),),
         environment=charge.domain,
         occurred_at_ms=charge.paid_at,
@@ -154,7 +155,7 @@ def _refund(event: str, data: Mapping[str, Any]) -> Notice:
     taken = TakenBack(refund.claim_id, "refund", amount_of(refund.amount, refund.currency), undone=undone)
     return Notice(
         event,
-        _references(refund.transaction_reference),
+        references_of(refund.transaction_reference),
         (taken,),
         environment=refund.domain,
         details={} if refund.id is None else {"refund": str(refund.id)},
@@ -166,7 +167,7 @@ def _dispute(event: str, data: Mapping[str, Any]) -> Notice:
     fact = dispute.fact()
     return Notice(
         event,
-        _references(dispute.transaction.reference),
+        references_of(dispute.transaction.reference),
         () if fact is None else (fact,),
         environment=dispute.domain,
         details={"dispute": str(dispute.id)},

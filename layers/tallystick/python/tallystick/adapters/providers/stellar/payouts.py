@@ -12,7 +12,6 @@ from tallystick.adapters.providers.stellar.accounts import DECIMALS, MAX_STROOPS
 from tallystick.adapters.providers.stellar.transactions import Ledgers, Refusal, Root, Transaction, found
 from tallystick.domain.destinations import DestinationType
 from tallystick.domain.errors import InvariantViolated, ProviderUnavailable
-from tallystick.domain.money import Amount, from_minor
 from tallystick.domain.payouts import Draft, Outcome, Report
 from tallystick.domain.webhooks import Environment, Provider
 from tallystick.domain.withdrawals import Withdrawal
@@ -159,8 +158,7 @@ def _report(withdrawal: Withdrawal, reply: Reply, transaction: Transaction) -> R
     if transaction.hash != _draft_of(withdrawal).payout_id:
         raise unclear(reply)
     if transaction.successful:
-        amount = Amount(from_minor(withdrawal.units, withdrawal.asset.scale), withdrawal.asset.code)
-        return Report(Outcome.PAID, transaction.hash, amount)
+        return Report(Outcome.PAID, transaction.hash, withdrawal.amount)
     # Imported here: see `_signer`.
     from tallystick.adapters.providers.stellar.drafting import failure
 
