@@ -62,4 +62,6 @@ def _show(found: "Report") -> None:
     out.print(tables.steps(found.outcome.steps))
     out.print(tables.calls(found.outcome.record, found.write_units))
     out.print(tables.invariants(found.invariants))
+    out.print(tables.checks(found.ending))
+    out.print(tables.tampering(found.ending))
     out.print(tables.verdict(found))

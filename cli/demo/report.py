@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cli.demo.integrity import Ending, end
 from cli.demo.judge import Claims, Invariant, judge, write_units
 from cli.demo.scenario import Outcome, play
 from cli.demo.stored import Stored
@@ -17,17 +18,20 @@ class Report:
     outcome: Outcome
     invariants: tuple[Invariant, ...]
     write_units: Mapping[str, float]
+    ending: Ending
 
     @property
     def ok(self) -> bool:
         """Tell whether every step went as expected and nothing that must hold is broken."""
-        return all(step.ok for step in self.outcome.steps) and not any(found.violations for found in self.invariants)
+        steps = (*self.outcome.steps, *self.ending.steps)
+        return all(step.ok for step in steps) and not any(found.violations for found in self.invariants)
 
 
 def make(deployment: Deployment, progress: Steps) -> Report:
-    """Play against a deployment, then read with administrator's credentials what it stored."""
+    """Play against a deployment, read with administrator's credentials what it stored, and reconcile it."""
     outcome = play(deployment, progress)
     with progress.step("check what is stored"):
         stored = Stored.read(deployment)
         claims = Claims(outcome.record.acknowledged, outcome.wallets)
-        return Report(outcome, tuple(judge(stored, claims)), write_units(stored, claims))
+        invariants, units = tuple(judge(stored, claims)), write_units(stored, claims)
+    return Report(outcome, invariants, units, end(deployment, outcome.names, progress))

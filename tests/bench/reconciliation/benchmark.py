@@ -17,8 +17,8 @@ from tests.bench.reconciliation.faults import KINDS, Planted, Scene, prepared
 from tests.bench.reconciliation.moving import Load, Mover, load, populate
 from tests.bench.reconciliation.running import BUCKET_S, Runner, wait_for
 from tests.bench.reconciliation.vault import Vault
-from tests.bench.reconciliation.verdicts import Line, false_alerts, lines_of, plain, table_of
-from tests.bench.reconciliation.watching import Watch, watch
+from tests.bench.reconciliation.verdicts import Line, false_alerts, lines_of, table_of
+from tests.bench.reconciliation.watching import Received, Watch, watch
 
 DELIVERED_S: Final = 3
 """So long after the last run alerts are waited for."""
@@ -52,7 +52,7 @@ class Outcome:
     """Hold what came of it."""
 
     lines: list[Line]
-    false: list[dict[str, str]]
+    false: list[Received]
     verdicts: list[Verdict]
     facts: Mapping[str, Any]
 
@@ -102,12 +102,6 @@ def show(outcome: Outcome, out: Console) -> None:
     out.print({name: value for name, value in outcome.facts.items() if name != "runs"})
 
 
-def write(outcome: Outcome, path: str) -> None:
-    """Keep all figures as JSON."""
-    with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123 (a path as it was given)
-        json.dump(plain(outcome.lines, outcome.facts), file, indent=1)
-
-
 class Timings(dict[str, float]):
     """Measure seconds by name."""
 
@@ -149,7 +143,7 @@ def _find(runner: Runner, plan: Plan) -> None:
 
 def _outcome(planted: Sequence[Planted], seen: Watch, runner: Runner, moving: Load, seconds: Timings) -> Outcome:
     lines = lines_of(planted, seen.alerts, runner.verdicts)
-    false = false_alerts(planted, seen.alerts, runner.verdicts)
+    false = false_alerts(planted, seen.alerts)
     counted = [verdict.sums.counted for verdict in runner.verdicts]
     facts = {
         "movements_meanwhile": moving.movements,

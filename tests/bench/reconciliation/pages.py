@@ -5,17 +5,22 @@ What is measured so is the checker alone: signing, parsing, hashing and adding u
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 
+from tallystick.domain.alerts import Priority
 from tallystick.domain.chain import digest, genesis
 from tallystick.domain.reconciliation import Head
 from tallystick.domain.runs import Mode, Run, Sums
 from tests.support.tables import READ_UNIT_BYTES, item_bytes
+
+if TYPE_CHECKING:
+    from tallystick.services.covering import Cover
 
 PAGE: Final = 200
 DISTINCT: Final = 25
@@ -53,25 +58,41 @@ class _Raw:
         yield self._body
 
 
-def scanned(accounts: int) -> tuple[Sums, Answers]:
-    """Go through so many unchanged accounts, as a worker does."""
+def enter() -> None:
+    """Let this process use `tallystick.wiring` without a cloud."""
     tables = {f"TALLYSTICK_{name}_TABLE": name for name in _TABLES}
     credentials = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
-    os.environ |= tables | credentials | {"TALLYSTICK_STAGE": "local", "TALLYSTICK_ALERTS_TOPIC_ARN": "arn:bench"}
-    from tallystick.services.covering import cover_accounts
+    topics = {f"TALLYSTICK_ALERTS_TOPIC_{priority}_ARN": "arn:bench" for priority in Priority}
+    os.environ |= tables | credentials | topics | {"TALLYSTICK_STAGE": "local"}
+
+
+def cpu_s(accounts: int) -> float:
+    """Measure a worker that goes through so many unchanged accounts."""
     from tallystick.wiring import _connection
     from tallystick.wiring.reconciliation import cover
 
-    answers, sums = Answers(accounts), Sums()
+    answers = Answers(accounts)
     events: Any = _connection().client.meta.events
     events.register_first("before-send.dynamodb.Scan", answers)
-    after = None
+    started = time.process_time()
+    sums = passed_through(cover(), RUN)
+    took_s = time.process_time() - started
+    events.unregister("before-send.dynamodb.Scan", answers)
+    if (sums.counted.accounts, sums.counted.checked) != (accounts, 0):
+        raise AssertionError(f"unexpected: {sums.counted}")
+    return took_s
+
+
+def passed_through(cover: "Cover", run: Run) -> Sums:
+    """Go through all accounts, page by page."""
+    from tallystick.services.covering import cover_accounts
+
+    sums, after = Sums(), None
     while True:
-        page, after = cover_accounts(cover=cover(), run=RUN, number=0, after=after)
+        page, after = cover_accounts(cover=cover, run=run, number=0, after=after)
         sums += page
         if after is None:
-            events.unregister("before-send.dynamodb.Scan", answers)
-            return sums, answers
+            return sums
 
 
 _TABLES: Final = ("ACCOUNTS", "ENTRIES", "TRANSFERS", "FLOWS", "AUDIT", "OPERATIONS")

@@ -51,27 +51,16 @@ def detections(fault: Planted, alerts: Sequence[Received], verdicts: Sequence[Ve
         return {late[0].run.mode: Detection(late[0].run.mode, _ended_s(late[0]) - fault.at_s)}
     found: dict[str, Detection] = {}
     for alert in alerts:
-        if alert.at_s >= fault.at_s and fault.evidence & names_of(alert, verdicts):
+        if alert.at_s >= fault.at_s and fault.evidence & alert.names:
             by = raised_by(alert, verdicts)
             found.setdefault(by, Detection(by, alert.at_s - fault.at_s))
     return found
 
 
-def false_alerts(
-    planted: Iterable[Planted], alerts: Iterable[Received], verdicts: Sequence[Verdict]
-) -> list[dict[str, str]]:
+def false_alerts(planted: Iterable[Planted], alerts: Iterable[Received]) -> list[Received]:
     """List the alerts that no planted fault explains."""
     explained = frozenset[str]().union(*(fault.evidence | fault.also for fault in planted))
-    return [alert.facts for alert in alerts if not names_of(alert, verdicts) & explained]
-
-
-def names_of(alert: Received, verdicts: Iterable[Verdict]) -> set[str]:
-    """Name what an alert is about; one about a sum names its run and the units only."""
-    run_id, units = alert.facts.get("run_id"), alert.facts.get("difference_units")
-    if units is None:
-        return alert.names
-    sums = [verdict.differences for verdict in verdicts if verdict.run.run_id == run_id]
-    return {name for differences in sums for name, found in differences.items() if str(found) == units}
+    return [alert for alert in alerts if not alert.names & explained]
 
 
 def raised_by(alert: Received, verdicts: Iterable[Verdict]) -> str:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 OVERWRITTEN: Final = "LEDGER_OVERWRITTEN"
-_NAMING: Final = ("account_id", "transfer_id", "subject")
-"""Facts that name what an alert is about."""
+RAISED: Final = "raised"
+_NAMING: Final = ("account_id", "transfer_id")
+"""Facts that name what an alert is about, beside its subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +25,17 @@ class Received:
     """Hold an alert as it arrived."""
 
     at_s: float
+    kind: str
+    subject: str
     facts: dict[str, str]
 
     @property
-    def kind(self) -> str:
-        """Say what it is about."""
-        return self.facts["kind"]
-
-    @property
     def names(self) -> set[str]:
-        """Name the accounts and transfers that it is about."""
-        found = {self.facts[name] for name in _NAMING if self.facts.get(name)}
+        """Name the accounts, transfers and sums that it is about."""
+        found = {self.subject, *(self.facts[name] for name in _NAMING if self.facts.get(name))}
         if "transfer_key" in self.facts:
             found.add(f"trf_{self.facts['transfer_key']}")
-        return found | {name.partition("#")[2] for name in found if name.startswith("checkpoint#")}
+        return found
 
 
 @dataclass
@@ -49,7 +47,7 @@ class Watch:
 
 @contextmanager
 def watch(deployment: Deployment) -> Iterator[Watch]:
-    """Subscribe to the topic of alerts until the block ends."""
+    """Subscribe to all topics of alerts until the block ends."""
     sqs: SQSClient = deployment.client("sqs")
     sns: SNSClient = deployment.client("sns")
     queue = sqs.create_queue(QueueName="bench-alerts")["QueueUrl"]
@@ -62,12 +60,10 @@ def watch(deployment: Deployment) -> Iterator[Watch]:
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
     sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": policy})
-    sns.subscribe(
-        TopicArn=deployment.outputs["AlertsTopicArn"],
-        Protocol="sqs",
-        Endpoint=arn,
-        Attributes={"RawMessageDelivery": "true"},
-    )
+    for name, topic in deployment.outputs.items():
+        if name.startswith("AlertsTopic"):
+            raw = {"RawMessageDelivery": "true"}
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes=raw)
     found, stop = Watch(), threading.Event()
     thread = threading.Thread(target=_receive, args=(sqs, queue, found, stop), daemon=True)
     thread.start()
@@ -82,5 +78,7 @@ def _receive(sqs: "SQSClient", queue: str, found: Watch, stop: threading.Event) 
     while not stop.is_set():
         answer = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1)
         for message in answer.get("Messages", ()):
-            found.alerts.append(Received(time.time(), json.loads(message["Body"])))
+            told = json.loads(message["Body"])
+            if told["event"] == RAISED:
+                found.alerts.append(Received(time.time(), told["kind"], told["subject"], told["facts"]))
             sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])

@@ -1,7 +1,9 @@
 """Read items as they are stored, without models: what cannot be read has to be told, too, and reading is quick."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -14,6 +16,8 @@ RawItem = Mapping[str, Mapping[str, Any]]
 
 MAX_KEYS: Final = 100
 """Items that one BatchGetItem or TransactGetItems reads (AWS)."""
+
+_BEFORE_PARSE: Final = "before-parse.dynamodb.Scan"
 
 MALFORMED: Final = (KeyError, TypeError, ValueError, ArithmeticError, AttributeError)
 """What reading an item raises that is not as it should be."""
@@ -51,6 +55,8 @@ class Reader:
         parameters: dict[str, Any] = {"TableName": table, "Segment": segment, "TotalSegments": segments, "Limit": limit}
         if start is not None:
             parameters["ExclusiveStartKey"] = start
+        # Once for each client, however often it is said.
+        self._connection.client.meta.events.register(_BEFORE_PARSE, _read_as_it_is, unique_id=_BEFORE_PARSE)
         answer = self._send("Scan", parameters | {"ConsistentRead": self._consistent})
         return answer["Items"], answer.get("LastEvaluatedKey")
 
@@ -88,6 +94,16 @@ class Reader:
             except ClientError as error:
                 raise PynamoDBException(f"{operation} failed", error) from error
         return answer
+
+
+def _read_as_it_is(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
+    """Take a page as the JSON that it is: walking it along the SDK's model costs more than all that is done with it.
+
+    Only binary members differ, which stay encoded; what is scanned has none.
+    """
+    if response_dict["status_code"] == HTTPStatus.OK:
+        customized_response_dict.update(json.loads(response_dict["body"]))
+        response_dict["body"] = b"{}"
 
 
 def text(item: RawItem, name: str) -> str:
