@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 import pytest
+from botocore.exceptions import ClientError
 from typer.testing import CliRunner, Result
 
 from cli.local import cloud
@@ -17,6 +18,7 @@ from cli.main import app
 from tallystick.adapters.clock import now_ms
 from tallystick.domain.tallies import bucket_of
 from tests.local.callers import Caller, Cast, cast, new_key
+from tests.local.changes import run as run_function
 from tests.local.waiting import wait_for
 
 Totals = dict[str, tuple[int, int]]
@@ -112,6 +114,21 @@ def test_buckets_hold_the_same_by_time(deployment: Deployment, moved: str) -> No
     assert all(int(item["expires_at_s"]["N"]) > 0 for item in buckets)
 
 
+def test_a_total_and_its_buckets_are_read_at_one_moment_with_the_right_to_get_items(
+    deployment: Deployment, moved: str
+) -> None:
+    total = settle(deployment, moved)[moved]
+    names = [f"total#{moved}", *(f"total#{moved}#{bucket_of(now_ms()) + number}" for number in range(99))]
+    table = deployment.outputs["OperationsTable"]
+    asked = [{"Get": {"TableName": table, "Key": {"operation_key": {"S": name}}}} for name in names]
+    dynamodb = deployment.acting_as("tally").client("dynamodb")
+    first, *later = dynamodb.transact_get_items(TransactItems=asked)["Responses"]
+    assert (int(first["Item"]["balance"]["N"]), int(first["Item"]["postings"]["N"])) == total
+    assert not any("Item" in answer for answer in later)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        dynamodb.scan(TableName=deployment.outputs["TransfersTable"])
+
+
 def stream_event(records: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "Records": [
@@ -150,6 +167,42 @@ def test_what_comes_again_changes_nothing(deployment: Deployment, moved: str) ->
         for answer in pool.map(redeliver, [mine, mine[::-1], mine[: len(mine) // 2]]):
             assert answer == {"batchItemFailures": []}
     assert tallied(deployment)[moved] == before
+
+
+# Spikes of credits
+
+
+def test_a_spike_of_credits_is_noted_and_ends(deployment: Deployment, people: Cast) -> None:
+    wallet = people.ada.open_wallet("JPY")
+    post(people.service, f"/v1/wallets/{wallet}/credit", {"amount": "600000"})
+    found = wait_for(lambda: spikes(deployment), lambda found: len(found) == 2)
+    assert found.keys() == {"JPY", next(name for name in found if name.startswith("JPY:"))}
+    run_function(deployment, "spike_sweep")
+    assert spikes(deployment) == found
+    for subject, begins_ms in found.items():
+        begin(deployment, subject, begins_ms - 3_600_000)
+    run_function(deployment, "spike_sweep")
+    assert spikes(deployment) == {}
+
+
+def spikes(deployment: Deployment) -> dict[str, int]:
+    """Give the spikes that are open, and when their windows begin."""
+    items = scanned(deployment, "Operations")
+    return {
+        item["subject"]["S"]: int(item["begins_ms"]["N"])
+        for item in items
+        if item.get("listed", {}).get("S") == "spike"
+    }
+
+
+def begin(deployment: Deployment, subject: str, begins_ms: int) -> None:
+    """Let a spike have been in another window."""
+    deployment.client("dynamodb").update_item(
+        TableName=deployment.outputs["OperationsTable"],
+        Key={"operation_key": {"S": f"spike#{subject}"}},
+        UpdateExpression="SET begins_ms = :b",
+        ExpressionAttributeValues={":b": {"N": str(begins_ms)}},
+    )
 
 
 # The command
