@@ -1,0 +1,1 @@
+"""Commands for who operates a deployment, on this machine or on AWS."""
