@@ -75,7 +75,10 @@ def reconcile(
         site = open_site(stack, region)
         report = _reported(site, wallet, full=full, quiet=as_json)
         if fix:
-            _fix(site, report, force=force)
+            repaired = _fixed(site, report, force=force)
+            if any(one.done for one in repaired.values()):
+                report = _reported(site, wallet, full=full, quiet=as_json)
+            _add(site, report, repaired)
         _show(report, wallet, as_json=as_json)
     raise typer.Exit(report.exit_code)
 
@@ -129,8 +132,8 @@ def _is_of_transfer(finding: "Finding") -> bool:
     return finding.transfer_id is not None and finding.sequence is None
 
 
-def _fix(site: "Site", report: Report, *, force: bool) -> None:
-    """Repair what differs, then look at all of it again."""
+def _fixed(site: "Site", report: Report, *, force: bool) -> "dict[str, Repaired]":
+    """Repair what differs."""
     from cli.operate import views
     from tallystick.services.repairing import Diagnosis
 
@@ -138,11 +141,15 @@ def _fix(site: "Site", report: Report, *, force: bool) -> None:
         views.show_remedy(found)
         return force or typer.confirm("Do this?", default=False, err=True)
 
-    workshop = _workshop(site)
     differing = [name for name, one in report.accounts.items() if one.findings]
-    report.repaired = _repaired(site, workshop, differing, agree)
-    for name in report.repaired:
-        report.accounts[name] = _diagnosed(workshop, name, full=True)
+    return _repaired(site, _workshop(site), differing, agree)
+
+
+def _add(site: "Site", report: Report, repaired: "dict[str, Repaired]") -> None:
+    """Show with what was found by now how those stand that were repaired, or were not."""
+    report.repaired = repaired
+    for name in repaired.keys() - report.accounts.keys():
+        report.accounts[name] = _diagnosed(_workshop(site), name, full=True)
 
 
 def _repaired(

@@ -113,9 +113,9 @@ def _print_account(out: Console, found: Diagnosis) -> None:
 
 def _print_findings(out: Console, found: Diagnosis) -> None:
     for finding in found.findings:
-        out.print(Text(f"✗ {finding.account_id}  {finding}", "red"))
+        out.print(Text(f"✗ {finding.account_id}  {finding}", "red"), soft_wrap=True)
     for line in _steps(found.head, found.remedy):
-        out.print(f"  {line}")
+        out.print(f"  {line}", soft_wrap=True)
 
 
 def _print_repaired(out: Console, report: Report) -> None:

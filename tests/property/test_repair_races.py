@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tallystick.domain.errors import Refusal
+from tallystick.domain.withdrawals import Withdrawal
 from tallystick.services.ledger import FlowChanged
 from tallystick.services.repairing import Outcome, Repaired
 from tests.property.interleaving import Baton
@@ -95,7 +96,9 @@ def assert_right(one: Repairing, before: dict[tuple[str, int, int], Any]) -> Non
     assert before.items() <= one.store.entry_items.items()
     account = one.store.account_items["wal_a"]
     entries = one.store.entries_of("wal_a")
-    held = sum(flow.total_units for flow in one.store.flow_items.values() if flow.is_open)  # type: ignore[union-attr] # they are withdrawals
+    held = sum(
+        flow.total_units for flow in one.store.flow_items.values() if isinstance(flow, Withdrawal) and flow.is_open
+    )
     assert account.balance == sum(entry.units for entry in entries)
     assert (account.version, account.head_hash) == (len(entries), entries[-1].hash)
     assert account.held == held
