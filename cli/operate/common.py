@@ -38,7 +38,11 @@ def readable_errors() -> Iterator[None]:
 
     try:
         yield
-    except (CannotRun, LocalCloudError, StoreUnavailable, PynamoDBException, BotoCoreError, ClientError) as trouble:
+    except StoreUnavailable as silence:
+        raise _ended("The tables did not answer. What was begun is whole or was not done; run it again.") from silence
+    except PynamoDBException as error:
+        raise _ended(f"{error}: {error.cause}") from error
+    except (CannotRun, LocalCloudError, BotoCoreError, ClientError) as trouble:
         raise _ended(str(trouble)) from trouble
     except KeyboardInterrupt as stop:
         raise _ended("Stopped. What was begun is whole, and nothing else was done.") from stop

@@ -23,6 +23,7 @@ from tallystick.domain.posting import Leg, Order, plan
 from tallystick.domain.reconciliation import Checkpoint
 from tallystick.domain.transfers import Transfer, TransferKind
 from tallystick.domain.withdrawals import WithdrawalAction
+from tallystick.services import surveying as survey_service
 from tallystick.services.ledger import Ledger
 from tallystick.services.tallying import add
 from tests.support.repairing import OPERATOR
@@ -100,6 +101,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     with tables() as made:
         ports = made.ports
         monkeypatch.setattr(surveying, "SEGMENTS", 2)
+        monkeypatch.setattr(survey_service, "MARGIN_MS", 60_000)  # moto reads 25 items at one moment, AWS 100
         monkeypatch.setattr(site, "open_site", lambda _stack, _region: Site(made.connection, OPERATOR))
         ports.wallets.create(account("wal_a"))
         ports.wallets.create(account("wal_b", BOB))
@@ -230,9 +232,11 @@ def test_a_store_that_does_not_answer_is_no_difference(bench: Bench) -> None:
     with bench.made.refusing("GetItem", "InternalServerError", status=500):
         shown = bench.run("wal_a")
     assert shown.exit_code == 2
+    assert "did not answer" in shown.stderr
     with bench.made.refusing("Scan", "AccessDeniedException"):
         shown = bench.run()
     assert shown.exit_code == 2
+    assert "AccessDeniedException" in shown.stderr
 
 
 def test_an_account_that_is_always_being_written_is_no_difference(bench: Bench) -> None:
