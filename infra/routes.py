@@ -76,4 +76,5 @@ WATCHDOG = "watchdog"
 # How often the clock calls each function, in seconds; the watchdog notices when one does not finish.
 JOBS: Mapping[str, int] = {"webhook_sweep": 60, "stellar_poller": 60, "withdrawal_sweep": 60, WATCHDOG: 60}
 SCHEDULED_FUNCTIONS = tuple(JOBS)
-FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, *QUEUE_FUNCTIONS, *SCHEDULED_FUNCTIONS)
+NOTIFIER = "notifier"
+FUNCTIONS: tuple[str, ...] = (*API_FUNCTIONS, STREAM_FUNCTION, *QUEUE_FUNCTIONS, *SCHEDULED_FUNCTIONS, NOTIFIER)

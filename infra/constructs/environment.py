@@ -51,6 +51,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "withdrawal_sweep": ("flows_table", "payout_queue_url", *_NOTING_RUNS),
     "stellar_poller": ("inbox_table", *_QUEUEING, "providers", *_NOTING_RUNS),
     "watchdog": _NOTING_RUNS,
+    "notifier": (*_ALERTING[1:-1], "notifier", "notifier_keys_secret"),
 }
 
 # Of a provider's settings a function gets its own part only, or six providers would not fit: these judge a call, ...
@@ -98,6 +99,7 @@ class Environment:
             "payout_queue_url": payout_queue.events.queue_url,
             "webhook_keys_secret": secrets.webhook_keys,
             "provider_keys_secret": secrets.provider_keys,
+            "notifier_keys_secret": secrets.notifier_keys,
         }
 
     def of(self, function: str) -> dict[str, str]:
@@ -139,6 +141,7 @@ def _configured(stage: Stage) -> dict[str, str | None]:
         "payout_checks_s": _json(stage.payout_checks_s),
         "alerts": _json(stage.model_dump(exclude_defaults=True).get("alerts", {})),
         "jobs": _json(stage.jobs),
+        "notifier": _json(stage.model_dump()["notifier"]),
     }
 
 

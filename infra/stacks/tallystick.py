@@ -14,6 +14,7 @@ from infra.constructs.functions import Functions
 from infra.constructs.guard import LedgerGuard
 from infra.constructs.identity import Identity
 from infra.constructs.layers import Layers
+from infra.constructs.notifier import Notifier
 from infra.constructs.payouts import Payouts
 from infra.constructs.queue import WorkQueue
 from infra.constructs.secrets import Secrets
@@ -81,6 +82,7 @@ class TallystickStack(Stack):
         Webhooks(self, "Webhooks", platform=platform, data=data, queue=webhook_queue, secrets=secrets)
         Payouts(self, "Payouts", platform=platform, data=data, queue=payout_queue, secrets=secrets)
         Watchdog(self, "Watchdog", platform=platform, data=data)
+        Notifier(self, "Notifier", platform=platform, secrets=secrets)
         api = Api(self, "Api", stage=stage, functions=functions, identity=identity, alerts=alerts)
         self._publish(
             ApiUrl=api.http_api.api_endpoint,
@@ -95,6 +97,7 @@ class TallystickStack(Stack):
             PayoutDeadLetterQueueUrl=payout_queue.dead_letters.queue_url,
             WebhookKeysSecret=secrets.webhook_keys,
             ProviderKeysSecret=secrets.provider_keys,
+            NotifierKeysSecret=secrets.notifier_keys,
             **{f"{name.title()}Table": table.table_name for name, table in data.by_name.items()},
         )
 
