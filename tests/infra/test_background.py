@@ -144,7 +144,7 @@ def test_the_secrets_are_made_empty_and_are_named_by_cloudformation(synthesis: S
     """No key gets into a template, and no update takes out again what operators put in."""
     secrets = synthesis.properties("AWS::SecretsManager::Secret")
 
-    assert set(secrets) == {"SecretsWebhookKeys", "SecretsProviderKeys"}
+    assert set(secrets) == {"SecretsWebhookKeys", "SecretsProviderKeys", "SecretsNotifierKeys"}
     for secret in secrets.values():
         assert json.loads(secret["SecretString"]) == {}
         assert set(secret) == {"Description", "SecretString"}
