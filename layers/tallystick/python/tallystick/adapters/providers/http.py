@@ -107,7 +107,7 @@ class ProviderHttp:
 
     def _try(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         try:
-            status, text = self._exchange_patiently(method, path, headers, body)
+            status, text = self._exchange(method, path, headers, body)
         except HTTPError as error:
             # Not chained: the text of these errors holds the address, and an address may hold a token.
             raise _unavailable(self._provider, f"did not answer ({type(error).__name__})") from None
@@ -115,20 +115,20 @@ class ProviderHttp:
             raise _unavailable(self._provider, f"answered {status}")
         return Reply(self._provider, status, self._parsed(status, text))
 
-    def _exchange_patiently(
+    def _exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[int, bytes | None]:
         """Ask again when the provider says, if that is soon enough."""
         left_s = self._patience_s
         while True:
-            status, text, retry_after = self._exchange(method, path, headers, body)
+            status, text, retry_after = self._exchange_once(method, path, headers, body)
             wait_s = _seconds(retry_after)
             if status != HTTPStatus.TOO_MANY_REQUESTS or wait_s > left_s:
                 return status, text
             left_s -= wait_s
             time.sleep(wait_s)
 
-    def _exchange(
+    def _exchange_once(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[int, bytes | None, str | None]:
         """Send and receive, and hear when to come again; too long an answer is none."""
