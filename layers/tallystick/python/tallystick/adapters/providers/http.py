@@ -21,6 +21,9 @@ MAX_ANSWER_BYTES: Final = 1024 * 1024
 PAUSES_S: Final = (0.3,)
 """Before each further try. Two calls that get no answer fit into the half minute that API Gateway waits."""
 
+ITEMS: Final = "items of the list"
+"""Names what is in an answer that is a list: no member of an object is called so."""
+
 _PART_BYTES: Final = 64 * 1024
 _ANSWERED: Final = frozenset({2, 4})
 """Hundreds of statuses that grant or refuse; others send elsewhere, or mean: not now."""
@@ -151,6 +154,8 @@ class ProviderHttp:
             value = None
         if isinstance(value, dict):
             return value
+        if isinstance(value, list) and not refused:
+            return {ITEMS: value}
         if refused:
             return {}
         raise _unavailable(self._provider, "answered what it does not document")
