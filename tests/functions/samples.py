@@ -1,7 +1,8 @@
 """The sample events of `events/`, and what each of them is answered.
 
 A file is named `<status>-<case>.json`. For functions that nobody calls over HTTP the number is that of the alerts
-(`ledger_guard`), of the messages that stay in the queue (`webhook_processor`, `payout_worker`) or of what is queued.
+(`ledger_guard`), of the messages that stay in the queue (`webhook_processor`, `payout_worker`, `reconciler`) or of what
+is queued.
 """
 
 import json

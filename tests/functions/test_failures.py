@@ -28,6 +28,7 @@ STORED = (
     "dead_letters",
     "debit",
     "deposits",
+    "integrity",
     "statements",
     "transfers",
     "wallets",

@@ -16,7 +16,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType
 
 from tallystick import wiring
 from tallystick.adapters.dynamo.tables import MODELS
-from tallystick.wiring import webhooks, withdrawals
+from tallystick.wiring import reconciliation, tallies, webhooks, withdrawals
 
 REGION: Final = "us-east-1"
 _SCALARS: Final = frozenset({"S", "N", "B", "BOOL", "NULL"})
@@ -63,6 +63,7 @@ def ledger_tables(**environment: str) -> Iterator[None]:
             patch.setenv(name, value)
         _refuse_long_keys(patch)
         _share_scalars(patch)
+        patch.setattr("moto.dynamodb.responses.TRANSACTION_MAX_ITEMS", 100)  # as AWS has it since 2022
         forget_wiring()
         wiring.ledger()
         for model in MODELS.values():
@@ -73,7 +74,7 @@ def ledger_tables(**environment: str) -> Iterator[None]:
 
 def forget_wiring() -> None:
     """Let everything be built anew, from the environment as it is."""
-    for module in (wiring, webhooks, withdrawals):
+    for module in (wiring, webhooks, withdrawals, reconciliation, tallies):
         for built in vars(module).values():
             if hasattr(built, "cache_clear"):
                 built.cache_clear()
