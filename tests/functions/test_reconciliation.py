@@ -20,6 +20,7 @@ from tests.functions.world import NOW_MS, Clock, answer, document_of, handler_of
 from tests.support.moto import Snapshot
 
 QUEUE: Final = providers.RECONCILIATION_QUEUE
+TOMORROW_MS: Final = NOW_MS + 86_400_000
 MOST_BATCHES: Final = 20
 HOUR_MS: Final = 3_600_000
 (TICK,) = samples_of("reconciliation_planner")
@@ -36,7 +37,7 @@ OUTCOMES: Final = {
 pytestmark = pytest.mark.usefixtures("small_world")
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def put_off(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Catch which messages are hidden, and for how long."""
     caught: list[tuple[str, int]] = []
@@ -45,7 +46,9 @@ def put_off(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
 
 
 @pytest.fixture(autouse=True)
-def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+def time_enough(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """Let all that is in the world be past, and Lambdas have a minute."""
+    clock.now_ms = TOMORROW_MS
     monkeypatch.setattr(LambdaContext, "get_remaining_time_in_millis", lambda _context: 60_000)
 
 
@@ -78,7 +81,7 @@ def test_tick_begins_a_run_and_queues_its_segments(log: io.StringIO, capsys: pyt
     plan()
     run = reconciliation.runs().current()
     assert run is not None
-    assert (run.mode, run.reason, run.started_at_ms) == (Mode.FULL, "It is due.", NOW_MS)
+    assert (run.mode, run.reason, run.started_at_ms) == (Mode.FULL, "It is due.", TOMORROW_MS)
     assert cloud.queued(QUEUE) == run.keys
     assert len(run.keys) == TICK.number
     assert json.loads(log.getvalue())["run_id"] == run.run_id
@@ -132,7 +135,6 @@ def test_what_has_not_changed_is_not_walked_again(clock: Clock) -> None:
     assert standings() == {"wallets": "ok", "wallets-full": "ok", "conservation": "ok", "totals": "ok"}
 
 
-@pytest.mark.usefixtures("put_off")
 def test_an_altered_balance_is_told_shown_and_over_when_it_is_mended(clock: Clock) -> None:
     plan()
     work_off()
@@ -194,7 +196,7 @@ def test_a_run_that_is_ordered_is_audited_and_nobody_orders_another() -> None:
     ordered = ask("201-begin-full-run")
     run = reconciliation.runs().current()
     assert run is not None
-    assert (run.run_id, run.mode, run.started_at_ms) == (ordered["run_id"], Mode.FULL, NOW_MS)
+    assert (run.run_id, run.mode, run.started_at_ms) == (ordered["run_id"], Mode.FULL, TOMORROW_MS)
     assert cloud.queued(QUEUE) == run.keys
     (audited,) = [row for row in cloud.rows("audit") if row["subject"]["S"] == "reconciliation"]
     assert (audited["action"]["S"], audited["actor_id"]["S"]) == ("begin-run", "root")
