@@ -346,6 +346,9 @@ FAULTS: Final[dict[str, Plant]] = {
     "entry 8: rewritten with all that follows": lambda it: it.rewrite(A, 8, units=-1),
     "entry 9: rewritten": lambda it: it.rewrite(A, 9, units=1_000),
     "entry 9: another kind": lambda it: it.rewrite(A, 9, kind="deposit"),
+    "entry 9: moves nothing": lambda it: it.rewrite(A, 9, units=0),
+    "all entries altered": lambda it: [it.alter_entry(A, one, scale=3, previous_hash=FORGED) for one in range(1, 10)],
+    "entries deleted from a checkpoint on": lambda it: [it.delete_entry(A, number) for number in (7, 8, 9)],
     "first entry deleted": lambda it: it.delete_entry(A, 1),
     "middle entry deleted": lambda it: it.delete_entry(A, 4),
     "entry of the checkpoint deleted": lambda it: it.delete_entry(A, 7),
@@ -412,10 +415,3 @@ UNTOLD: Final[dict[str, Plant]] = {
     **{f"transfer: {name} altered": record_altered(changes) for name, changes in UNTOLD_CHANGES.items()},
 }
 """What nothing else that is stored contradicts: the guard of the ledger tells of it when something was overwritten."""
-
-
-def empty_hold(it: Planted) -> None:
-    """Move what is on hold back to its wallet, and leave its withdrawal open."""
-    cancelled = it.cancel(it.first)
-    it.store.flow_items[it.first.flow_id] = replace(cancelled, state=it.first.state)
-    it.alter(A, held=it.store.account_items[A].held + it.first.total_units)
