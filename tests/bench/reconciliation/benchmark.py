@@ -77,7 +77,7 @@ def bench(plan: Plan, deployment: Deployment, out: Console) -> Outcome:
         with load(variables, wallets, processes=plan.processes, rate_per_s=plan.rate_per_s) as moving:
             with seconds.of("baseline"):
                 runner.planned()
-            _let_it_settle(plan, scenes)
+            _let_it_move(plan, scenes)
             planted = [_plant(scene, kind) for scene, kind in zip(scenes, _kinds(plan), strict=True)]
             with seconds.of("runs"):
                 _find(runner, plan)
@@ -122,9 +122,9 @@ def _scenes(plan: Plan, vault: Vault) -> list[Scene]:
     return [prepared(vault, mover, chance, number) for number, _ in enumerate(_kinds(plan))]
 
 
-def _let_it_settle(plan: Plan, scenes: Sequence[Scene]) -> None:
-    """Wait until the histories are in the totals, and for as long as money shall move before faults are planted."""
-    time.sleep(max(plan.seconds, plan.settled_s if scenes else 0))
+def _let_it_move(plan: Plan, scenes: Sequence[Scene]) -> None:
+    """Let money move for as long as asked for, and until the histories are in the totals."""
+    time.sleep(plan.seconds)
     for scene in scenes:
         wait_for(lambda scene=scene: scene, lambda found: found.is_tallied)  # type: ignore[misc]
 
