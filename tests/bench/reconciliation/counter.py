@@ -8,9 +8,10 @@ from typing import Any
 import httpx
 
 from cli.local.deployment import Deployment
+from cli.webhooks.sending import deliver
 from tallystick.domain.webhooks import Provider
 from tests.local.callers import cast
-from tests.local.test_webhooks import Shop
+from tests.local.test_webhooks import Shop, body_of
 from tests.support.sandbox import RunningSandbox
 
 PRICE_UNITS = 2500
@@ -35,9 +36,10 @@ class Counter:
         return payment_id
 
     def tell(self, deposit: dict[str, Any], payment_id: str, times: int) -> None:
-        """Send the webhook so often, and wait until it is credited."""
+        """Send the very same webhook so often, and wait until it is credited."""
+        body = body_of(Provider.STRIPE, "payment_intent.succeeded", deposit, payment_id=payment_id)
         for _ in range(times):
-            self.shop.tell(Provider.STRIPE, "payment_intent.succeeded", deposit, payment_id=payment_id)
+            deliver(self.shop.target(Provider.STRIPE), Provider.STRIPE, body)
         self.shop.wait_for_state(deposit, "COMPLETED")
 
 
