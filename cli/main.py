@@ -4,6 +4,7 @@ import typer
 
 from cli.demo.commands import demo
 from cli.local import commands as local
+from cli.operate.reconcile import reconcile
 from cli.operate.tally import tally
 from cli.webhooks import commands as webhooks
 
@@ -17,6 +18,7 @@ app = typer.Typer(
 app.add_typer(local.app, name="local")
 app.add_typer(webhooks.app, name="webhook")
 app.command(name="demo")(demo)
+app.command(name="reconcile")(reconcile)
 app.command(name="tally")(tally)
 
 

@@ -9,10 +9,11 @@ from constructs import IConstruct
 
 from infra.constructs.function import construct_id_of
 from infra.routes import API_FUNCTIONS, ROUTES
-from infra.stage import Stage
+from infra.stage import PRIORITIES, Stage
 
 GUARD = "Guard/LedgerGuard"
 TALLY = "Tally/Tally"
+NOTIFIER = "Notifier/Notifier"
 CONSUMERS = ("Webhooks/WebhookProcessor", "Payouts/PayoutWorker", "Reconciliation/Reconciler")
 SCHEDULED = (
     "Webhooks/WebhookSweep",
@@ -38,6 +39,7 @@ FUNCTIONS = {
     **{f"Functions/{construct_id_of(name)}": "API Gateway waits for this one's answer." for name in API_FUNCTIONS},
     **dict.fromkeys((GUARD, TALLY), "this stream consumer has a failure queue instead."),
     **dict.fromkeys(CONSUMERS, "this one takes messages from a queue, which has one."),
+    NOTIFIER: "this one's alerts are kept and listed; its own alarm tells of it by mail.",
     **dict.fromkeys(SCHEDULED, "this one is invoked again a minute later, and makes up for it."),
     PROVIDER_RECONCILER: "this one is invoked again an hour later, and goes on where it was.",
 }
@@ -83,6 +85,7 @@ def _of_every_stage() -> Iterator[tuple[Finding, str]]:
         yield from _of_function(path, no_queue)
     yield from _of_streams()
     yield from _of_secrets()
+    yield from _of_notifier()
     yield from _of_background()
 
 
@@ -149,10 +152,18 @@ def _of_streams() -> Iterator[tuple[Finding, str]]:
 
 
 def _of_secrets() -> Iterator[tuple[Finding, str]]:
-    for name in ("WebhookKeys", "ProviderKeys"):
+    for name in ("WebhookKeys", "ProviderKeys", "NotifierKeys"):
         yield (
             Finding(f"Secrets/{name}", "AwsSolutions-SMG4"),
             "Providers issue these keys, and only a person signed in with them can have new ones made.",
+        )
+
+
+def _of_notifier() -> Iterator[tuple[Finding, str]]:
+    for priority in PRIORITIES:
+        yield (
+            Finding(f"{NOTIFIER}/Function/{priority}/Resource", "Serverless-SNSRedrivePolicy"),
+            "SNS tries a function for weeks; what the function then fails at, Lambda and its alarm take care of.",
         )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, ValidationError, ValidationInfo, field_validator
 
-from infra.provider import ProviderName, ProviderSettings, Rest, locate_sandbox, rest_of
+from infra.provider import ProviderName, ProviderSettings, Rest, Url, locate_sandbox, rest_of
 from infra.routes import FUNCTIONS, JOBS, RECONCILIATION, WATCHDOG
 
 DEFAULT_SANDBOX_URL: Final = "http://127.0.0.1:4568"
@@ -96,6 +96,14 @@ class SpikeSettings(BaseModel, extra="forbid", frozen=True, strict=True):
     window_s: Annotated[int, Field(ge=60, le=3600)] = 300
 
 
+class NotifierSettings(BaseModel, extra="forbid", frozen=True, strict=True):
+    """Say which priorities are told where."""
+
+    slack: list[Priority] = list(PRIORITIES)
+    pagerduty: list[Priority] = ["P0", "P1"]
+    pagerduty_url: Url = "https://events.pagerduty.com"
+
+
 class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     """Hold what differs between one stage and another; what protects data follows from the name alone."""
 
@@ -108,6 +116,7 @@ class Stage(BaseModel, extra="forbid", frozen=True, strict=True):
     assets: dict[AssetCode, AssetSettings] | None = None
     alarm_emails: dict[Priority, list[Email]] = {}
     alerts: dict[AlertKind, AlertSettings] = {}
+    notifier: NotifierSettings = NotifierSettings()
     reserved_concurrency: dict[FunctionName, Annotated[int, Field(gt=0)]] = {}
     public_url: Annotated[PublicUrl | None, Field(validate_default=True)] = None
     providers: dict[ProviderName, ProviderSettings] = {}
@@ -168,6 +177,7 @@ def load_stage(name: object, stages: object, sandbox_url: str = DEFAULT_SANDBOX_
         raise StageError(f"Stage {name!r} is not in the context's `stages` ({known}).")
     settings: dict[str, Any] = {"name": name, **stages[name]}
     settings |= {"providers": locate_sandbox(settings.get("providers", {}), sandbox_url)}
+    settings |= {"notifier": locate_sandbox(settings.get("notifier", {}), sandbox_url)}
     rest = Rest(stage=str(name), has_providers=bool(settings["providers"]))
     try:
         return Stage.model_validate(settings, context=rest)

@@ -4,6 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 from cli.local.deployment import Deployment
+from cli.local.sandbox.channels import SLACK_PATH
 from cli.webhooks.keys import provider_keys, webhook_keys
 
 if TYPE_CHECKING:
@@ -11,7 +12,15 @@ if TYPE_CHECKING:
 
 
 def hand_out(deployment: Deployment) -> None:
-    """Fill both secrets as an operator would."""
+    """Fill the secrets as an operator would; the sandbox plays Slack and PagerDuty too."""
     secrets: SecretsManagerClient = deployment.client("secretsmanager")
-    for output, keys in (("WebhookKeysSecret", webhook_keys()), ("ProviderKeysSecret", provider_keys())):
+    notifier_keys = {
+        "slack_webhook_url": f"{deployment.sandbox_url}/slack/{SLACK_PATH}",
+        "pagerduty_routing_key": "local",
+    }
+    for output, keys in (
+        ("WebhookKeysSecret", webhook_keys()),
+        ("ProviderKeysSecret", provider_keys()),
+        ("NotifierKeysSecret", notifier_keys),
+    ):
         secrets.put_secret_value(SecretId=deployment.outputs[output], SecretString=json.dumps(keys))

@@ -1,1 +1,1 @@
-"""Commands for whoever operates a deployment."""
+"""Commands for who operates a deployment, on this machine or on AWS."""

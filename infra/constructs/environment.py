@@ -62,6 +62,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "reconciler": (*_RECONCILING, "jobs"),
     "stellar_poller": ("inbox_table", *_QUEUEING, "providers", *_NOTING_RUNS),
     "watchdog": _NOTING_RUNS,
+    "notifier": (*_ALERTING[1:-1], "notifier", "notifier_keys_secret"),
 }
 
 # Of a provider's settings a function gets its own part only, or six providers would not fit: these judge a call, ...
@@ -116,6 +117,7 @@ class Environment:
             "reconciliation_queue_url": reconciliation_queue.events.queue_url,
             "webhook_keys_secret": secrets.webhook_keys,
             "provider_keys_secret": secrets.provider_keys,
+            "notifier_keys_secret": secrets.notifier_keys,
         }
 
     def of(self, function: str) -> dict[str, str]:
@@ -159,6 +161,7 @@ def _configured(stage: Stage) -> dict[str, str | None]:
         "alerts": _json(stage.model_dump(exclude_defaults=True).get("alerts", {})),
         "jobs": _json(stage.jobs),
         "credit_spikes": _json(stage.model_dump(exclude_defaults=True).get("credit_spikes", {})),
+        "notifier": _json(stage.model_dump()["notifier"]),
     }
 
 

@@ -18,6 +18,7 @@ from infra.stage import Stage
 RUNTIME = Runtime.PYTHON_3_13
 MEMORY_MB = 1024
 TIMEOUT = Duration.seconds(10)
+LONG_TIMEOUT = Duration.seconds(28)
 
 
 def architecture(stage: Stage) -> Architecture:

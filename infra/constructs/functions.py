@@ -1,10 +1,9 @@
 """Create the functions of the API, each with no more rights than it uses."""
 
-from aws_cdk import Duration
 from constructs import Construct
 
 from infra.constructs.data import DEAD_INDEX, LISTED_INDEX, OPEN_INDEX, OWNER_INDEX, Data
-from infra.constructs.function import TIMEOUT, Platform, PythonFunction
+from infra.constructs.function import LONG_TIMEOUT, TIMEOUT, Platform, PythonFunction
 from infra.constructs.queue import WorkQueue
 from infra.constructs.rights import IN_TRANSACTION, allow_alerting, allow_posting
 from infra.constructs.secrets import Secrets
@@ -12,7 +11,6 @@ from infra.routes import API_FUNCTIONS
 
 # These wait for a provider, and try again when it does not answer; API Gateway waits for 30 seconds.
 PATIENT = frozenset({"deposits", "dead_letters", "differences"})
-LONG_TIMEOUT = Duration.seconds(28)
 
 
 class Functions(Construct):

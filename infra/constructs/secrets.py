@@ -1,4 +1,4 @@
-"""Create the two secrets that operators fill with the keys of payment providers."""
+"""Create the secrets that operators fill with the keys of payment providers, and of where people are told."""
 
 from aws_cdk.aws_secretsmanager import CfnSecret
 from constructs import Construct
@@ -10,7 +10,7 @@ EMPTY = "{}"
 
 
 class Secrets(Construct):
-    """Keep apart what webhooks are checked with and what can move money at a provider: who reads one sees no other."""
+    """Keep apart what webhooks are checked with, what can move money at a provider, and what reaches people."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
@@ -18,6 +18,9 @@ class Secrets(Construct):
         self.webhook_keys = self._secret("WebhookKeys", 'what webhooks are checked with, {"<provider>": ["<key>"]}')
         self.provider_keys = self._secret(
             "ProviderKeys", 'what providers are called with, {"<provider>": {"<name>": "<value>"}}'
+        )
+        self.notifier_keys = self._secret(
+            "NotifierKeys", 'where people are told, {"slack_webhook_url": "", "pagerduty_routing_key": ""}'
         )
 
     def _secret(self, name: str, description: str) -> str:

@@ -17,8 +17,6 @@ WINDOW_S = 5
 MAX_RETRIES = 20
 # A batch with poison in it is halved again and again.
 TIMEOUT = Duration.seconds(60)
-
-
 SWEEP = "spike_sweep"
 
 

@@ -14,6 +14,7 @@ from infra.constructs.functions import Functions
 from infra.constructs.guard import LedgerGuard
 from infra.constructs.identity import Identity
 from infra.constructs.layers import Layers
+from infra.constructs.notifier import Notifier
 from infra.constructs.payouts import Payouts
 from infra.constructs.provider_reconciliation import ProviderReconciliation
 from infra.constructs.queue import WorkQueue
@@ -96,6 +97,7 @@ class TallystickStack(Stack):
         Reconciliation(self, "Reconciliation", platform=platform, data=data, queue=reconciliation_queue)
         Watchdog(self, "Watchdog", platform=platform, data=data)
         ProviderReconciliation(self, "ProviderReconciliation", platform=platform, data=data, secrets=secrets)
+        Notifier(self, "Notifier", platform=platform, secrets=secrets)
         api = Api(self, "Api", stage=stage, functions=functions, identity=identity, alerts=alerts)
         self._publish(
             ApiUrl=api.http_api.api_endpoint,
@@ -112,6 +114,7 @@ class TallystickStack(Stack):
             ReconciliationDeadLetterQueueUrl=reconciliation_queue.dead_letters.queue_url,
             WebhookKeysSecret=secrets.webhook_keys,
             ProviderKeysSecret=secrets.provider_keys,
+            NotifierKeysSecret=secrets.notifier_keys,
             **{f"{name.title()}Table": table.table_name for name, table in data.by_name.items()},
         )
 

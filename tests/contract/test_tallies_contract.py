@@ -82,9 +82,11 @@ def test_a_total_has_38_digits_and_no_more(ports: Ports) -> None:
     assert ports.tallies.totals() == [Total(STRIPE, "USD", 2, -MAX_UNITS, 2)]
     with pytest.raises(TallyRefused):
         ports.tallies.write(sheet(credit("d", 1)))
-    back = Total(STRIPE, "USD", 2, MAX_UNITS, 1)
-    with pytest.raises(TallyRefused):  # the condition leaves no room for a change so large
-        ports.tallies.write(Sheet(("e",), {STRIPE: back}, {}, {}))
+    for back, expected in ((1, 1 - MAX_UNITS), (MAX_UNITS, 1), (MAX_UNITS - 1, MAX_UNITS)):
+        ports.tallies.write(Sheet((f"back-{back}",), {STRIPE: Total(STRIPE, "USD", 2, back, 0)}, {}, {}))
+        assert ports.tallies.totals() == [Total(STRIPE, "USD", 2, expected, 2)]
+    with pytest.raises(TallyRefused):
+        ports.tallies.write(Sheet(("e",), {STRIPE: Total(STRIPE, "USD", 2, 1, 1)}, {}, {}))
 
 
 def test_a_bucket_has_38_digits_too(ports: Ports) -> None:

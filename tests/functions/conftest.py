@@ -24,7 +24,7 @@ OF_EVENTS: Final = (
     *("webhooks", "webhook_processor", "webhook_sweep", "stellar_poller"),
     *("payout_worker", "withdrawal_sweep", "spike_sweep", "provider_reconciler"),
 )
-MEASURED: Final = (*OF_EVENTS[1:], "watchdog")
+MEASURED: Final = (*OF_EVENTS[1:], "watchdog", "notifier")
 """Functions that have the clock by name, and those whose metrics took their namespace when they were imported."""
 
 _built: dict[str, Snapshot] = {}

@@ -36,6 +36,7 @@ def test_outputs_name_what_a_client_and_an_operator_need(synthesis: Synthesis) -
         "ReconciliationDeadLetterQueueUrl": "ReconciliationQueueDeadLetters",
         "WebhookKeysSecret": "SecretsWebhookKeys.Id",
         "ProviderKeysSecret": "SecretsProviderKeys.Id",
+        "NotifierKeysSecret": "SecretsNotifierKeys.Id",
         "AlertsTopicP0Arn": "AlertsP0",
         "AlertsTopicP1Arn": "AlertsP1",
         "AlertsTopicP2Arn": "AlertsP2",

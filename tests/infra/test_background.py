@@ -121,10 +121,10 @@ def test_only_our_rules_may_call_the_functions_of_the_clock(synthesis: Synthesis
 
     assert sorted((render(one["SourceArn"]), render(one["FunctionName"])) for one in permissions) == [
         ("PayoutsSweep.Arn", "PayoutsWithdrawalSweepFunction.Arn"),
-        ("ReconciliationPlan.Arn", "ReconciliationReconciliationPlannerFunction.Arn"),
-        ("WatchdogWatch.Arn", "WatchdogFunction.Arn"),
-        ("TallySweep.Arn", "TallySpikeSweepFunction.Arn"),
         ("ProviderReconciliationCompare.Arn", "ProviderReconciliationProviderReconcilerFunction.Arn"),
+        ("ReconciliationPlan.Arn", "ReconciliationReconciliationPlannerFunction.Arn"),
+        ("TallySweep.Arn", "TallySpikeSweepFunction.Arn"),
+        ("WatchdogWatch.Arn", "WatchdogFunction.Arn"),
         ("WebhooksPoll.Arn", "WebhooksStellarPollerFunction.Arn"),
         ("WebhooksSweep.Arn", "WebhooksWebhookSweepFunction.Arn"),
     ]
@@ -144,7 +144,7 @@ def test_the_secrets_are_made_empty_and_are_named_by_cloudformation(synthesis: S
     """No key gets into a template, and no update takes out again what operators put in."""
     secrets = synthesis.properties("AWS::SecretsManager::Secret")
 
-    assert set(secrets) == {"SecretsWebhookKeys", "SecretsProviderKeys"}
+    assert set(secrets) == {"SecretsWebhookKeys", "SecretsProviderKeys", "SecretsNotifierKeys"}
     for secret in secrets.values():
         assert json.loads(secret["SecretString"]) == {}
         assert set(secret) == {"Description", "SecretString"}

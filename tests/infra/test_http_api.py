@@ -70,11 +70,11 @@ def test_only_our_api_may_invoke_the_functions(synthesis: Synthesis) -> None:
         assert render(permission["FunctionName"]).startswith("Functions")
 
 
-def test_nothing_but_our_api_and_our_rules_may_invoke_a_function(synthesis: Synthesis) -> None:
+def test_nothing_but_our_api_our_rules_and_our_topics_may_invoke_a_function(synthesis: Synthesis) -> None:
     """No other account, no other service."""
     principals = {permission["Principal"] for permission in synthesis.properties("AWS::Lambda::Permission").values()}
 
-    assert principals == {"apigateway.amazonaws.com", "events.amazonaws.com"}
+    assert principals == {"apigateway.amazonaws.com", "events.amazonaws.com", "sns.amazonaws.com"}
 
 
 @pytest.mark.parametrize("stage", ["local", "staging", "production"])

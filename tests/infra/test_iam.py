@@ -198,6 +198,7 @@ EXPECTED: dict[str, set[str]] = {
         "dynamodb:PutItem on DataInbox.Arn",
         "sqs:SendMessage on WebhookQueueEvents.Arn",
     },
+    "notifier": {"secretsmanager:GetSecretValue on SecretsNotifierKeys.Id"},
     "watchdog": NOTING_RUNS
     | {
         "dynamodb:BatchGetItem on DataOperations.Arn",

@@ -59,6 +59,8 @@ SETTINGS = {
     "reconciler": RECONCILING | NOTING_RUNS,
     "stellar_poller": {INBOX, "TALLYSTICK_PROVIDERS"} | QUEUEING | NOTING_RUNS,
     "watchdog": NOTING_RUNS,
+    "notifier": ALERTING - {OPERATIONS, "TALLYSTICK_ALERTS"}
+    | {"TALLYSTICK_NOTIFIER", "TALLYSTICK_NOTIFIER_KEYS_SECRET"},
 }
 LONGEST_S = {"provider_reconciler": 300, "reconciler": 120}
 PROVIDERS = {"stripe", "paystack", "moonpay", "ramp", "truelayer", "stellar"}
@@ -253,7 +255,7 @@ def test_assets_of_a_stage_reach_who_asks_for_them(customized: Synthesis) -> Non
     }
     assert {name for name, value in assets.items() if value is None} == {
         *("auth", "health", "ledger_guard", "webhooks", "webhook_sweep", "stellar_poller", "withdrawal_sweep"),
-        *("reconciler", "reconciliation_planner", "watchdog", "alerts"),
+        *("reconciler", "reconciliation_planner", "watchdog", "alerts", "notifier"),
     }
 
 
@@ -273,6 +275,32 @@ def test_alerts_are_mailed_to_the_addresses_that_the_stage_has_for_their_priorit
         ("AlertsP2", "desk@example.com"),
     }
     assert {one["Protocol"] for one in production.properties("AWS::SNS::Subscription").values()} <= {"lambda"}
+
+
+def test_every_topic_calls_the_notifier_and_nothing_else_does(synthesis: Synthesis, local: Synthesis) -> None:
+    """It is told which priority each topic is of, and where the local cloud's sandbox stands in."""
+    called = {
+        (render(one["TopicArn"]), render(one["Endpoint"]))
+        for one in synthesis.properties("AWS::SNS::Subscription").values()
+    }
+    permissions = [
+        (render(one["SourceArn"]), render(one["FunctionName"]), one["Principal"])
+        for name, one in synthesis.properties("AWS::Lambda::Permission").items()
+        if "Notifier" in name
+    ]
+    expected = {(f"Alerts{priority}", "NotifierFunction.Arn") for priority in PRIORITIES}
+
+    assert called == expected
+    assert set(permissions) == {(*one, "sns.amazonaws.com") for one in expected}
+    notifier = variables_of(synthesis, "notifier")
+    for priority in PRIORITIES:
+        assert render(notifier[f"TALLYSTICK_ALERTS_TOPIC_{priority}_ARN"]) == f"Alerts{priority}"
+    told = json.loads(variables_of(local, "notifier")["TALLYSTICK_NOTIFIER"])
+    assert told == {
+        "slack": ["P0", "P1", "P2"],
+        "pagerduty": ["P0", "P1"],
+        "pagerduty_url": "http://127.0.0.1:4568/pagerduty",
+    }
 
 
 def test_severities_of_a_stage_reach_who_raises_alerts(customized: Synthesis, production: Synthesis) -> None:

@@ -368,3 +368,14 @@ def test_what_somebody_else_has_just_told_is_read_anew(bureau: Bureau) -> None:
 
 def silence() -> None:
     raise StoreUnavailable("no topic")
+
+
+def test_an_occurrence_that_nobody_was_told_of_is_told_before_it_is_followed(bureau: Bureau) -> None:
+    for act in (bureau.raised, bureau.ended):
+        bureau.backing.before = lambda call: silence() if call == "announce" else None
+        with pytest.raises(StoreUnavailable):
+            act()
+    bureau.backing.before = lambda _call: None
+    bureau.ended()
+    assert bureau.raised().occurrence == 2
+    assert bureau.announcer.told == [(OPEN, 1), (CLOSED, 1), (OPEN, 2)]

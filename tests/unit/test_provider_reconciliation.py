@@ -79,6 +79,18 @@ class TestAlerts:
         assert (both.found, both.alerts.ended, alerts(both)) == ({}, TOLD, TOLD)
         assert both.flows.agreed == {"dep_1": 1}
 
+    def test_of_more_than_are_known_beforehand_each_is_told_once(
+        self, both: Comparing, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        both.deposit(1)
+        both.pay(1)
+        both.run()
+        monkeypatch.setattr(both.differences, "open", lambda _provider: [])
+        both.now_ms += HOUR_MS
+        both.run()
+        (difference,) = both.differences.items.values()
+        assert (alerts(both), difference.first_seen_ms) == (TOLD, NOW_MS)
+
     def test_one_that_becomes_another_ends_and_begins(self, both: Comparing) -> None:
         order = both.deposit(1)
         both.pay(1)

@@ -342,6 +342,20 @@ def state_forged(one: Repairing) -> Withdrawal:
     return withdrawal
 
 
+def history_forgotten(one: Repairing) -> Withdrawal:
+    withdrawal = one.asked()
+    forged = replace(withdrawal, state=WithdrawalState.COMPLETED, history=())
+    one.store.flow_items[withdrawal.flow_id] = forged
+    return withdrawal
+
+
+def history_forged(one: Repairing) -> Withdrawal:
+    withdrawal = one.without_movement(one.submitted(), WithdrawalAction.COMPLETE)
+    returned = withdrawal.taken(WithdrawalAction.RETURN, at_ms=NOW_MS, by="stripe")[0]
+    one.store.flow_items[withdrawal.flow_id] = replace(returned, history=returned.history[-1:])
+    return withdrawal
+
+
 def ended_with_more(one: Repairing) -> Withdrawal:
     withdrawal = one.without_movement(one.submitted(), WithdrawalAction.FAIL)
     one.store.flow_items[withdrawal.flow_id] = replace(withdrawal, units=2600)
@@ -380,6 +394,8 @@ def wallet_shows_something_else(one: Repairing) -> Withdrawal:
         (open_with_less, "has other units than it asks for; nothing says which is right.", None),
         (flow_gone, "that it belongs to.", None),
         (state_forged, "is COMPLETED, and its history does not say so.", None),
+        (history_forgotten, "is COMPLETED, and its history does not say so.", None),
+        (history_forged, "is RETURNED, and its history does not say so.", None),
         (ended_with_more, "is FAILED; its hold has 2550 units and had 2650.", None),
         (entry_of_the_movement_gone, ", which emptied it.", None),
         (wallet_broken, "Its wallet wal_a is not sound itself.", "wal_a"),

@@ -72,7 +72,7 @@ def test_a_spike_is_told_of(watch: Watch) -> None:
     (alert,) = watch.alerts.raised
     assert (alert.kind, alert.severity, alert.subject) == (KIND, "medium", "USD")
     assert alert.facts == {
-        "subject": "USD",
+        "asset": "USD",
         "window": "2026-01-01T01:00:00.000Z",
         "units": "1001",
         "usual_units": "100",
@@ -92,6 +92,7 @@ def test_an_owner_has_spikes_of_its_own() -> None:
     watch.play(*[100] * 12)
     watch.tally(watch.credited(12, 501), watch.credited(12, 499, "bob"))
     assert watch.told == {"USD:ada"}
+    assert {(alert.facts["asset"], alert.facts["owner_id"]) for alert in watch.alerts.raised} == {("USD", "ada")}
 
 
 def test_a_floor_that_is_not_passed_costs_one_read(watch: Watch) -> None:

@@ -1,4 +1,6 @@
-"""Serve all providers, each below `/<provider>/`, and a control API for tests below `/_control/`.
+"""Serve all providers, and where people are told (`slack`, `pagerduty`): each below `/<provider>/`.
+
+Beside them is a control API for tests below `/_control/`:
 
 - `POST /_control/resources`: `{"provider": "stripe", "id": "pi_1", "status": "succeeded"}` changes a thing or makes it;
   what is itself called `provider` or `id` stands in `members`
@@ -26,6 +28,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from cli.local.sandbox.chains import MoonPay, Ramp
+from cli.local.sandbox.channels import PagerDuty, Slack
 from cli.local.sandbox.messages import Answer, Once, Provider, Request, Thing, found
 from cli.local.sandbox.paystack import Paystack
 from cli.local.sandbox.stellar import Stellar
@@ -82,8 +85,10 @@ class Sandbox:
     def _reset(self) -> None:
         self._providers: dict[str, Provider] = {
             "moonpay": MoonPay(),
+            "pagerduty": PagerDuty(),
             "paystack": Paystack(),
             "ramp": Ramp(),
+            "slack": Slack(),
             "stellar": Stellar(),
             "stripe": Stripe(),
             "truelayer": TrueLayer(),

@@ -44,7 +44,7 @@ class Answer:
     """Hold an answer."""
 
     status: int
-    body: Mapping[str, Any]
+    body: Mapping[str, Any] | list[Thing]
 
 
 class Provider(Protocol):

@@ -65,7 +65,8 @@ class Paystack:
         listed = sorted(made, key=itemgetter("createdAt", "id"), reverse=True)
         start, size = int(request.query.get("next", "0")), int(request.query.get("perPage", "50"))
         following = str(start + size) if len(listed) > start + size else None
-        return Answer(200, {**_told(listed[start : start + size]).body, "meta": {"next": following, "perPage": size}})
+        page = {"status": True, "message": "done", "data": listed[start : start + size]}
+        return Answer(200, {**page, "meta": {"next": following, "perPage": size}})
 
     def _initialize(self, order: Thing) -> Answer:
         reference = order["reference"]

@@ -173,12 +173,25 @@ def test_an_answer_that_breaks_off_is_none(text: bytes) -> None:
 @pytest.mark.usefixtures("_no_pauses")
 @pytest.mark.parametrize(
     "text",
-    [b"not json", b"[]", b"null", b'{"a": NaN}', b'{"a": 1e999999999999999999999}', b"[" * 100_000, b"\xff"],
-    ids=["text", "list", "null", "nan", "huge", "deep", "no-utf8"],
+    [b"not json", b"null", b'{"a": NaN}', b'{"a": 1e999999999999999999999}', b"[" * 100_000, b"\xff"],
+    ids=["text", "null", "nan", "huge", "deep", "no-utf8"],
 )
 def test_an_answer_that_is_no_object_is_not_documented(text: bytes) -> None:
     with raw_server(*[answer(text)] * 3) as url:
         assert "does not document" in unavailable(lambda: get(ProviderHttp("moonpay", url)))
+
+
+@pytest.mark.parametrize(("text", "items"), [(b"[]", []), (b'[{"id": "1"}, 2]', [{"id": "1"}, 2])])
+def test_a_list_has_items_and_is_no_object(text: bytes, items: list[object]) -> None:
+    with raw_server(answer(text)) as url:
+        reply = get(ProviderHttp("moonpay", url))
+    assert reply.body == {http.ITEMS: items}
+    assert "does not document" in unavailable(lambda: reply.read(Thing))
+
+
+def test_a_refusal_that_is_a_list_says_nothing() -> None:
+    with raw_server(answer(b'["no"]', "400 Bad Request")) as url:
+        assert get(ProviderHttp("moonpay", url)).body == {}
 
 
 def test_an_answer_that_is_another_object_is_not_documented() -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, Json, ValidationError, ValidationInfo, field_validator
 
-from tallystick.domain.alerts import Severity
+from tallystick.domain.alerts import Priority, Severity
 from tallystick.domain.errors import InvalidAmount, TallystickError
 from tallystick.domain.money import DEFAULT_ASSETS, MAX_SCALE, Asset, parse_amount
 from tallystick.domain.webhooks import Environment, Provider
@@ -112,6 +112,14 @@ class SpikeSetting(BaseModel, frozen=True, extra="forbid"):
     window_s: Annotated[int, Field(ge=60, le=3600)] = 300
 
 
+class NotifierSetting(BaseModel, frozen=True, extra="forbid"):
+    """Configure where people are told, by priority; keys are in a secret."""
+
+    slack: frozenset[Priority] = frozenset(Priority)
+    pagerduty: frozenset[Priority] = frozenset({Priority.P0, Priority.P1})
+    pagerduty_url: str = "https://events.pagerduty.com"
+
+
 def _assets(configured: dict[str, AssetSetting] | None) -> dict[str, Asset]:
     if configured is None:
         return DEFAULT_ASSETS
@@ -156,6 +164,8 @@ class Settings(BaseModel, frozen=True):
     reconciliation: Json[ReconciliationSetting] = ReconciliationSetting()
     reconciliation_queue_url: str | None = None
     payout_checks_s: Json[list[Annotated[int, Field(gt=0)]]] = [60, 120, 300, 900, 1800, 3600]
+    notifier_keys_secret: str | None = None
+    notifier: Json[NotifierSetting] = NotifierSetting()
     jobs: Json[dict[str, Annotated[int, Field(gt=0)]]] = {}
     credit_spikes: Json[dict[str, SpikeSetting]] = {}
 

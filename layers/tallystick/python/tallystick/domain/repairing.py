@@ -93,12 +93,13 @@ def unmade(withdrawal: Withdrawal, hold_units: int) -> TransferKind | Refused:
     about = f"{withdrawal.flow_id} is {withdrawal.state}"
     if withdrawal.state in OPEN:
         return Refused(f"{about} and its hold has other units than it asks for; nothing says which is right.")
-    last = withdrawal.history[-1]
-    if (last.action, withdrawal.state) not in {(step.action, step.after) for step in TRANSITIONS}:
+    steps = [taken.action for taken in withdrawal.history]
+    emptied = next((kind for kind in map(posted_by, steps) if kind in _EMPTYING), None)
+    if emptied is None or (steps[-1], withdrawal.state) not in {(step.action, step.after) for step in TRANSITIONS}:
         return Refused(f"{about}, and its history does not say so.")
     if hold_units != withdrawal.total_units:
         return Refused(f"{about}; its hold has {hold_units} units and had {withdrawal.total_units}.")
-    return next(kind for kind in (posted_by(taken.action) for taken in withdrawal.history) if kind in _EMPTYING)
+    return emptied
 
 
 def _is_repairable(finding: Finding, tail: Tail) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from tallystick.domain.deposits import PREFIX, Deposit
-from tallystick.domain.differences import Difference, Run
+from tallystick.domain.differences import Difference, Run, difference_id
 from tallystick.domain.errors import TallystickError
 from tallystick.domain.flows import Flow
 from tallystick.domain.money import Amount
@@ -352,6 +352,8 @@ class _Comparison:
         self.judged[wanted.name] = match
         known = self.known.pop(wanted.name, None)
         if match in DIFFERENCES:
+            # Not all of them are known beforehand when there are very many.
+            known = known or self.desk.differences.get(difference_id(self.provider, wanted.name))
             self._keep(match, wanted, record, flow, known)
         elif known is not None:
             self.desk.alerts.end_alert(*_condition(known))

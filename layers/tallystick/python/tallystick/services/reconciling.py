@@ -10,8 +10,7 @@ from typing import Final
 
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.chain import digest
-from tallystick.domain.runs import Mode, Part, Progress, Run, Sums, Verdict, total
-from tallystick.domain.tallies import BUCKET_MS, bucket_of
+from tallystick.domain.runs import Mode, Part, Progress, Run, Sums, Verdict, cut_before, total
 from tallystick.services.covering import Cover, cover_accounts, cover_transfers
 from tallystick.services.judging import judge, tell
 from tallystick.services.ports.agenda import Queue
@@ -83,7 +82,7 @@ def begin(*, bureau: Bureau, mode: Mode, reason: str, now_ms: int, audit: AuditR
         mode=mode,
         reason=reason,
         started_at_ms=now_ms,
-        cut_ms=bucket_of(now_ms - rhythm.margin_ms) * BUCKET_MS,
+        cut_ms=cut_before(now_ms, rhythm.margin_ms),
         segments=rhythm.segments,
         version=version,
     )

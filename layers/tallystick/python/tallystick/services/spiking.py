@@ -84,9 +84,11 @@ def _history(watch: SpikeWatch, rule: SpikeRule, subject: str, begins_ms: int) -
 def _tell(watch: SpikeWatch, credit: Credit, history: Sequence[int]) -> None:
     """Write a spike down before people are told, or nobody would end it; leave out what was over before."""
     if _is_noted(watch, credit):
+        asset, _, owner_id = credit.subject.partition(":")
         usual = baseline(history)
         facts = {
-            "subject": credit.subject,
+            "asset": asset,
+            **({"owner_id": owner_id} if owner_id else {}),
             "window": to_rfc3339(credit.begins_ms),
             "units": str(credit.units),
             "usual_units": "unknown" if usual is None else str(round(usual)),

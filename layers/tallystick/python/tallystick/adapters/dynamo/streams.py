@@ -8,6 +8,7 @@ from tallystick.adapters.dynamo.tables import TransferItem
 from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.transfers import Transfer
 
+_YEAR_10000_MS: Final = 253_402_300_800_000
 _NEEDED: Final = ("key_source", "key_scope", "key_reference", "kind", "asset", "scale", "postings", "created_at_ms")
 
 
@@ -32,3 +33,5 @@ def _check_complete(item: TransferItem) -> None:
     missing = [name for name in _NEEDED if getattr(item, name) is None]
     if missing or any(posting.account_id is None or posting.units is None for posting in item.postings):
         raise InvariantViolated(f"the record lacks {', '.join(missing) or 'a part of a posting'}")
+    if not 0 <= item.created_at_ms < _YEAR_10000_MS:
+        raise InvariantViolated("the record has a time of no calendar")

@@ -95,8 +95,8 @@ def counter(subject: str, begins_ms: int) -> str:
 
 def _add(transaction: TransactWrite, key: str, total: Total, actions: Sequence[Action]) -> None:
     """Add to a sum as a part of a transaction, which fails when it is in other units or its digits do not suffice."""
-    most = MAX_UNITS - abs(total.balance)
-    fits = (TallyItem.asset == total.asset) & (TallyItem.scale == total.scale) & TallyItem.balance.between(-most, most)
+    least, most = max(-MAX_UNITS, -MAX_UNITS - total.balance), min(MAX_UNITS, MAX_UNITS - total.balance)
+    fits = (TallyItem.asset == total.asset) & (TallyItem.scale == total.scale) & TallyItem.balance.between(least, most)
     transaction.update(
         TallyItem(key),
         actions=[

@@ -21,6 +21,9 @@ MAX_ANSWER_BYTES: Final = 1024 * 1024
 PAUSES_S: Final = (0.3,)
 """Before each further try. Two calls that get no answer fit into the half minute that API Gateway waits."""
 
+ITEMS: Final = "items of the list"
+"""Names what is in an answer that is a list: no member of an object is called so."""
+
 _PART_BYTES: Final = 64 * 1024
 _ANSWERED: Final = frozenset({2, 4})
 """Hundreds of statuses that grant or refuse; others send elsewhere, or mean: not now."""
@@ -107,7 +110,7 @@ class ProviderHttp:
 
     def _try(self, method: str, path: str, headers: Mapping[str, str], body: bytes | None) -> Reply:
         try:
-            status, text = self._exchange_patiently(method, path, headers, body)
+            status, text = self._exchange(method, path, headers, body)
         except HTTPError as error:
             # Not chained: the text of these errors holds the address, and an address may hold a token.
             raise _unavailable(self._provider, f"did not answer ({type(error).__name__})") from None
@@ -115,20 +118,20 @@ class ProviderHttp:
             raise _unavailable(self._provider, f"answered {status}")
         return Reply(self._provider, status, self._parsed(status, text))
 
-    def _exchange_patiently(
+    def _exchange(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[int, bytes | None]:
         """Ask again when the provider says, if that is soon enough."""
         left_s = self._patience_s
         while True:
-            status, text, retry_after = self._exchange(method, path, headers, body)
+            status, text, retry_after = self._exchange_once(method, path, headers, body)
             wait_s = _seconds(retry_after)
             if status != HTTPStatus.TOO_MANY_REQUESTS or wait_s > left_s:
                 return status, text
             left_s -= wait_s
             time.sleep(wait_s)
 
-    def _exchange(
+    def _exchange_once(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None
     ) -> tuple[int, bytes | None, str | None]:
         """Send and receive, and hear when to come again; too long an answer is none."""
@@ -151,6 +154,8 @@ class ProviderHttp:
             value = None
         if isinstance(value, dict):
             return value
+        if isinstance(value, list) and not refused:
+            return {ITEMS: value}
         if refused:
             return {}
         raise _unavailable(self._provider, "answered what it does not document")

@@ -127,6 +127,10 @@ def _records_class(
     provider: Provider,
 ) -> Callable[[ProviderSetting, Secrets, Mapping[str, Asset], str], ProviderRecords] | None:
     match provider:
+        case Provider.MOONPAY:
+            from tallystick.adapters.providers.moonpay.records import MoonPayRecords
+
+            return MoonPayRecords
         case Provider.PAYSTACK:
             from tallystick.adapters.providers.paystack.records import PaystackRecords
 

@@ -40,7 +40,9 @@ class _Crypto(Document):
     code: Id
 
 
-class _Transaction(Document, alias_generator=to_camel):
+class Transaction(Document, alias_generator=to_camel):
+    """Describe a purchase."""
+
     id: Id
     status: Name
     failure_reason: Text | None = None
@@ -87,21 +89,21 @@ class MoonPayGateway(ProviderGateway):
         event = read(_Event, body)
         if event.type not in _EVENTS:
             return Notice(event.type)
-        transaction = understand(_Transaction, event.data)
+        transaction = understand(Transaction, event.data)
         return Notice(
             event.type,
             transaction.references,
-            (self._fact(transaction),),
+            (self.fact_of(transaction),),
             details={"transaction": transaction.id},
         )
 
     def confirm(self, notice: Notice) -> Notice:
         """Ask how the purchase stands."""
         headers = {"Authorization": f"Api-Key {self._secret('api_key')}"}
-        found = self._http.get(f"/v1/transactions/{notice.details['transaction']}", headers).find(_Transaction)
+        found = self._http.get(f"/v1/transactions/{notice.details['transaction']}", headers).find(Transaction)
         if found is None:
             raise not_confirmed(notice)
-        return confirmed(notice, [self._fact(found)])
+        return confirmed(notice, [self.fact_of(found)])
 
     def checkout(self, deposit: Deposit) -> Checkout:
         """Write the address of the widget; MoonPay is not asked, and hears of the order when somebody pays."""
@@ -118,14 +120,19 @@ class MoonPayGateway(ProviderGateway):
         page = self._configured("checkout_url").rstrip("/")
         return Checkout(url=signed(f"{page}/?{urlencode(values, quote_via=quote)}", self._secret("signing_key")))
 
-    def _fact(self, transaction: _Transaction) -> Fact:
+    def fact_of(self, transaction: Transaction) -> Fact:
+        """Say how a purchase stands.
+
+        Raises:
+            EventRejected: what was bought did not come to us, or is none of our assets.
+        """
         if transaction.status == "completed":
             return self._paid(transaction)
         if transaction.status == "failed":
             return Failed(transaction.failure_reason or "failed")
         return Pending()
 
-    def _paid(self, transaction: _Transaction) -> Paid:
+    def _paid(self, transaction: Transaction) -> Paid:
         asset = self._our_asset(transaction.currency.code)
         if asset is None:
             raise EventRejected("asset-mismatch", f"{transaction.currency.code} is none of our assets at MoonPay.")

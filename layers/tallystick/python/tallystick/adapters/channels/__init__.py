@@ -1,0 +1,1 @@
+"""Ways to reach people where they work, one module each."""
