@@ -16,7 +16,7 @@ from tallystick.services.reconciling import NotYet, work
 from tallystick.wiring import alerting, now_ms, reconciliation
 
 RESERVE_MS: Final = 15_000
-"""So much of the function's time is left when a segment is handed on: the longest page takes less."""
+"""So much of the function's time is left when a segment is handed on: the longest account takes less."""
 
 RECONCILIATION: Final = "reconciliation"
 """The job that ends with a run."""

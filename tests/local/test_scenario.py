@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from cli.demo import report, tables
 from cli.demo.judge import Claims, judge
 from cli.demo.report import Report
+from cli.demo.scenario import Step
 from cli.demo.stored import Stored
 from cli.local import cloud, tokens
 from cli.local.deployment import Deployment
@@ -40,6 +41,17 @@ def test_every_step_is_as_expected(played: Report) -> None:
 
 def test_nothing_that_must_hold_is_broken(played: Report) -> None:
     assert [found for found in played.invariants if found.violations or not found.checked] == []
+
+
+def test_an_altered_entry_is_noticed(played: Report) -> None:
+    assert [step for step in played.ending.steps if not step.ok] == []
+    assert [check["status"] for check in played.ending.checks] == ["ok"] * 4
+    assert len(played.ending.steps) == 8
+
+
+def test_the_altered_entry_is_put_back(stored: Stored, played: Report) -> None:
+    first = next(iter(stored.entries_of(played.outcome.names["ada_usd"])))
+    assert (first["sequence"], first["units"]) == (1, 10_000)
 
 
 def test_movements_write_no_more_than_they_should(played: Report) -> None:
@@ -125,8 +137,19 @@ def test_command_shows_tables_and_takes_down_what_it_brought_up(
     assert shown.exit_code == 0, shown.output
     assert "100 debits of 1.00 at once" in shown.output
     assert "hash chain holds" in shown.output
+    assert "not corrected" in shown.output
     assert taken_down == ([] if ran_before else [True])
     assert max(map(len, shown.stdout.splitlines())) <= 100
+
+
+def test_command_fails_when_an_altered_entry_is_not_noticed(
+    played: Report, deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unnoticed = replace(played.ending, steps=(Step("an entry is altered", "told", "silence"),))
+    _pretend(monkeypatch, replace(played, ending=unnoticed), deployment, ran_before=True)
+    shown = CliRunner().invoke(app, ["demo"])
+    assert shown.exit_code == 1
+    assert "silence" in shown.output
 
 
 def test_command_fails_when_something_is_broken(

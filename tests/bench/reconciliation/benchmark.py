@@ -13,6 +13,7 @@ from rich.console import Console
 from cli.local.deployment import Deployment
 from tallystick.domain.runs import Verdict
 from tests.bench.reconciliation import place
+from tests.bench.reconciliation.counter import Counter, opened
 from tests.bench.reconciliation.faults import KINDS, Planted, Scene, prepared
 from tests.bench.reconciliation.moving import Load, Mover, load, populate
 from tests.bench.reconciliation.running import BUCKET_S, Runner, wait_for
@@ -69,15 +70,15 @@ def bench(plan: Plan, deployment: Deployment, out: Console) -> Outcome:
     from tallystick.wiring import reconciliation
 
     runner, seconds = Runner(deployment, reconciliation.runs()), Timings()
-    with watch(deployment) as seen, place.with_rhythm(deployment, plan.rhythm):
+    with opened(deployment) as counter, watch(deployment) as seen, place.with_rhythm(deployment, plan.rhythm):
         with seconds.of("populate"):
             wallets = populate(variables, plan.wallets, plan.processes)
-            scenes = _scenes(plan, Vault(deployment))
+            scenes = _scenes(plan, Vault(deployment), counter)
         out.print(f"{len(wallets)} wallets, and {2 * len(scenes)} more for faults, in {seconds['populate']:.0f} s")
         with load(variables, wallets, processes=plan.processes, rate_per_s=plan.rate_per_s) as moving:
             with seconds.of("baseline"):
                 runner.planned()
-            _let_it_settle(plan, scenes)
+            _let_it_move(plan, scenes)
             planted = [_plant(scene, kind) for scene, kind in zip(scenes, _kinds(plan), strict=True)]
             with seconds.of("runs"):
                 _find(runner, plan)
@@ -117,14 +118,14 @@ def _kinds(plan: Plan) -> list[str]:
     return [kind for kind in KINDS for _ in range(plan.faults_each)]
 
 
-def _scenes(plan: Plan, vault: Vault) -> list[Scene]:
+def _scenes(plan: Plan, vault: Vault, counter: Counter) -> list[Scene]:
     chance, mover = random.Random(1), Mover("prepared")  # noqa: S311 (no secret)
-    return [prepared(vault, mover, chance, number) for number, _ in enumerate(_kinds(plan))]
+    return [prepared(vault, mover, chance, counter, number) for number, _ in enumerate(_kinds(plan))]
 
 
-def _let_it_settle(plan: Plan, scenes: Sequence[Scene]) -> None:
-    """Wait until the histories are in the totals, and for as long as money shall move before faults are planted."""
-    time.sleep(max(plan.seconds, plan.settled_s if scenes else 0))
+def _let_it_move(plan: Plan, scenes: Sequence[Scene]) -> None:
+    """Let money move for as long as asked for, and until the histories are in the totals."""
+    time.sleep(plan.seconds)
     for scene in scenes:
         wait_for(lambda scene=scene: scene, lambda found: found.is_tallied)  # type: ignore[misc]
 
@@ -137,6 +138,7 @@ def _plant(scene: Scene, kind: str) -> Planted:
 def _find(runner: Runner, plan: Plan) -> None:
     """Reconcile as the clock would, and then everything, whatever came of it."""
     time.sleep(plan.settled_s if plan.faults_each else 0)
+    runner.compared()
     if len(runner.planned()) == 1:
         runner.full()
 

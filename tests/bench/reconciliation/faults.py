@@ -21,6 +21,7 @@ from tallystick.domain.posting import Leg, Order, plan
 from tallystick.domain.reconciliation import Checkpoint, Head, mark
 from tallystick.domain.tallies import bucket_of
 from tallystick.domain.transfers import Claim, Transfer, TransferKind, client_key
+from tests.bench.reconciliation.counter import PRICE_UNITS, Counter
 from tests.bench.reconciliation.moving import Mover, Wallet
 from tests.bench.reconciliation.vault import RawItem, Vault, integer, text
 
@@ -42,6 +43,7 @@ class Scene:
     mover: Mover
     vault: Vault
     chance: random.Random
+    counter: Counter
 
     @property
     def transfer(self) -> Transfer:
@@ -76,7 +78,7 @@ class Planted:
 Kind = Callable[[Scene], Planted]
 
 
-def prepared(vault: Vault, mover: Mover, chance: random.Random, number: int) -> Scene:
+def prepared(vault: Vault, mover: Mover, chance: random.Random, counter: Counter, number: int) -> Scene:
     """Give a pair of wallets a history."""
     one, other = mover.open(), mover.open()
     name = f"vault{number}"
@@ -91,7 +93,7 @@ def prepared(vault: Vault, mover: Mover, chance: random.Random, number: int) -> 
     ]
     hold = mover.hold(one)
     history += [mover.debit(one, "1.00")]
-    return Scene(one, other, f"external:{name}:{one.asset}", tuple(history), hold, mover, vault, chance)
+    return Scene(one, other, f"external:{name}:{one.asset}", tuple(history), hold, mover, vault, chance, counter)
 
 
 def balance_altered(scene: Scene) -> Planted:
@@ -247,6 +249,24 @@ def stream_lost(scene: Scene) -> Planted:
     return Planted(frozenset({marker}), is_made_good=lambda: bool(scene.vault.get("Operations", marker)))
 
 
+def webhook_lost(scene: Scene) -> Planted:
+    """Let a payment be made of which the provider does not tell."""
+    return Planted(frozenset({f"stripe:{scene.counter.pay(scene.counter.order())}"}))
+
+
+def amount_differs(scene: Scene) -> Planted:
+    """Let another amount be paid than what was ordered."""
+    payment_id = scene.counter.pay(scene.counter.order(), PRICE_UNITS - scene.chance.randint(1, 100))
+    return Planted(frozenset({f"stripe:amount-differs:{payment_id}"}))
+
+
+def paid_twice(scene: Scene) -> Planted:
+    """Let an order be paid a second time; of the first payment the provider tells twice, which is no fault."""
+    deposit = scene.counter.order()
+    scene.counter.tell(deposit, scene.counter.pay(deposit), times=2)
+    return Planted(frozenset({f"stripe:duplicate:{scene.counter.pay(deposit, again=True)}"}))
+
+
 KINDS: Final[Mapping[str, Kind]] = {
     "balance altered": balance_altered,
     "entry altered": entry_altered,
@@ -266,6 +286,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "coherently rolled-back tail": tail_rolled_back,
     "account deleted": account_deleted,
     "transfer lost by the stream": stream_lost,
+    "webhook lost": webhook_lost,
+    "another amount paid": amount_differs,
+    "order paid twice": paid_twice,
 }
 
 

@@ -17,6 +17,7 @@ from tallystick.domain.alerts import Priority
 from tallystick.domain.chain import digest, genesis
 from tallystick.domain.reconciliation import Head
 from tallystick.domain.runs import Mode, Run, Sums
+from tests.support.reconciling import never
 from tests.support.tables import READ_UNIT_BYTES, item_bytes
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def passed_through(cover: "Cover", run: Run) -> Sums:
 
     sums, after = Sums(), None
     while True:
-        page, after = cover_accounts(cover=cover, run=run, number=0, after=after)
+        page, after = cover_accounts(cover=cover, run=run, number=0, after=after, is_time_up=never)
         sums += page
         if after is None:
             return sums

@@ -12,6 +12,7 @@ from tests.bench.reconciliation.faults import Planted
 from tests.bench.reconciliation.watching import OVERWRITTEN, Received
 
 GUARD: Final = "guard"
+_COMPARING: Final = frozenset({"PROVIDER_MISMATCH", "WEBHOOK_FAILURE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ def false_alerts(planted: Iterable[Planted], alerts: Iterable[Received]) -> list
 
 
 def raised_by(alert: Received, verdicts: Iterable[Verdict]) -> str:
-    """Say who raised an alert: the guard, or the run that was under way."""
+    """Say who raised an alert: the guard, the comparison with providers, or the run that was under way."""
+    if alert.kind in _COMPARING:
+        return "providers"
     if alert.kind == OVERWRITTEN:
         return GUARD
     begun = [verdict.run for verdict in verdicts if verdict.run.started_at_ms / 1000 <= alert.at_s]

@@ -1,9 +1,9 @@
 """Go through a page of accounts or of transfer records: examine, vouch for what is sound, tell of what is not."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from tallystick.domain.accounts import AccountKind, is_tallied
 from tallystick.domain.legs import other_legs, record_faults
@@ -18,6 +18,8 @@ from tallystick.services.ports.journal import Journal
 from tallystick.services.ports.runs import Suspects
 from tallystick.services.ports.tallies import Tallies
 from tallystick.services.tallying import add
+
+T = TypeVar("T")
 
 MAX_VOUCHED_IN_RUN: Final = 10
 """Checkpoints of one account that one run may leave, when pages are gone through more than once."""
@@ -35,23 +37,41 @@ class Cover:
     page_size: int
 
 
-def cover_accounts(*, cover: Cover, run: Run, number: int, after: str | None) -> tuple[Sums, str | None]:
-    """Go through a page of a segment's accounts; answer what it adds, and where the next page begins."""
+def cover_accounts(
+    *, cover: Cover, run: Run, number: int, after: str | None, is_time_up: Callable[[], bool]
+) -> tuple[Sums, str | None]:
+    """Go through a page of a segment's accounts; answer what it adds, and where the next page begins.
+
+    A page ends early when the time is up: its accounts may have any number of entries.
+    """
     page = cover.desk.quick.heads(number, run.segments, after, cover.page_size)
-    pass_ = _Accounts(cover, run)
-    for head in page.items:
+    pass_, next_key = _Accounts(cover, run), page.next_key
+    for left, head in _counted_down(page.items):
         pass_.take(head)
-    return pass_.sums, page.next_key
+        if left and is_time_up():
+            next_key = head.account_id
+            break
+    return pass_.sums, next_key
 
 
-def cover_transfers(*, cover: Cover, run: Run, number: int, after: str | None) -> tuple[Sums, str | None]:
+def cover_transfers(
+    *, cover: Cover, run: Run, number: int, after: str | None, is_time_up: Callable[[], bool]
+) -> tuple[Sums, str | None]:
     """Go through a page of a segment's transfer records: each needs its entries, and its place in the totals."""
     page = cover.desk.quick.transfers(number, run.segments, after, cover.page_size)
-    pass_ = _Transfers(cover, run)
-    for transfer_key, record in page.items:
+    pass_, next_key = _Transfers(cover, run), page.next_key
+    for left, (transfer_key, record) in _counted_down(page.items):
         pass_.take(transfer_key, record)
+        if left and is_time_up():
+            next_key = transfer_key
+            break
     pass_.add_late()
-    return pass_.sums, page.next_key
+    return pass_.sums, next_key
+
+
+def _counted_down(items: Sequence[T]) -> Iterator[tuple[int, T]]:
+    """Say with each item how many come after it."""
+    return zip(reversed(range(len(items))), items, strict=True)
 
 
 class _Accounts:

@@ -108,16 +108,18 @@ def work(*, bureau: Bureau, key: str, is_time_up: Callable[[], bool], now_ms: Ca
         if is_time_up():
             bureau.queue.send([key])
             return "continued"
-        following = _advanced(bureau, run, progress)
+        following = _advanced(bureau, run, progress, is_time_up)
         if not bureau.runs.save_segment(following):
             return "overtaken"
         progress = following
     return _concluded(bureau, run, now_ms())
 
 
-def _advanced(bureau: Bureau, run: Run, progress: Progress) -> Progress:
+def _advanced(bureau: Bureau, run: Run, progress: Progress, is_time_up: Callable[[], bool]) -> Progress:
     through = cover_accounts if progress.part is Part.ACCOUNTS else cover_transfers
-    sums, after = through(cover=bureau.cover, run=run, number=progress.number, after=progress.after)
+    sums, after = through(
+        cover=bureau.cover, run=run, number=progress.number, after=progress.after, is_time_up=is_time_up
+    )
     return progress.advanced(sums, after)
 
 
