@@ -12,6 +12,7 @@ from tallystick.adapters.dynamo.tables import AccountItem
 from tallystick.adapters.queue import SqsQueue
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.runs import Mode, Part, Verdict
+from tallystick.services import reconciling
 from tallystick.services.reconciling import NotYet
 from tallystick.wiring import reconciliation
 from tests.functions import cloud, providers
@@ -144,7 +145,7 @@ def test_an_altered_balance_is_told_shown_and_over_when_it_is_mended(clock: Cloc
         plan()
         work_off()
         assert standings()["wallets"] == standing
-    assert {told["facts"]["account_id"] for told in cloud.alerts() if "account_id" in told["facts"]} == {"wal_ada_usd"}
+    assert {told["account_id"] for told in cloud.alerts() if "account_id" in told} == {"wal_ada_usd"}
 
 
 def test_time_up_hands_a_segment_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,7 +176,7 @@ def test_trouble_of_one_segment_leaves_the_others_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], log: io.StringIO
 ) -> None:
     plan()
-    original = reconciler.work
+    original = reconciling.work
 
     def work(**asked: Any) -> str:  # noqa: ANN401 (as it is called)
         if asked["key"].endswith("/accounts/0"):
