@@ -30,6 +30,18 @@ def is_asked() -> bool:
     return sys.stdin.isatty()
 
 
+def refuse_unasked(*, fix: bool, force: bool) -> None:
+    """Let nothing be changed that nobody has agreed to.
+
+    Raises:
+        CannotRun: --force alone, or nobody there to be asked.
+    """
+    if force and not fix:
+        raise CannotRun("--force goes with --fix.")
+    if fix and not force and not is_asked():
+        raise CannotRun("Nobody is there to be asked: --fix without --force needs a terminal.")
+
+
 @contextmanager
 def readable_errors() -> Iterator[None]:
     """Turn what keeps a command from its work into one message and its exit code."""

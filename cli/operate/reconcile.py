@@ -17,8 +17,8 @@ from cli.operate.common import (
     Force,
     Region,
     Stack,
-    is_asked,
     readable_errors,
+    refuse_unasked,
 )
 
 if TYPE_CHECKING:
@@ -86,10 +86,7 @@ def reconcile(
 def _refuse_early(wallet: str | None, *, fix: bool, force: bool) -> None:
     from tallystick.domain.accounts import is_tallied
 
-    if force and not fix:
-        raise CannotRun("--force goes with --fix.")
-    if fix and not force and not is_asked():
-        raise CannotRun("Nobody is there to be asked: --fix without --force needs a terminal.")
+    refuse_unasked(fix=fix, force=force)
     if wallet and is_tallied(wallet):
         raise CannotRun(f"{wallet} has no entries of its own; see `tallystick tally`.")
 

@@ -1,31 +1,39 @@
 """`tallystick tally`: compare the totals of tallied accounts with the transfers, and mend them."""
 
-import getpass
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from cli.operate.common import (
+    DIFFERENCES,
+    SOUND,
+    AsJson,
+    CannotRun,
+    Fix,
+    Force,
+    Region,
+    Stack,
+    readable_errors,
+    refuse_unasked,
+)
 from tallystick.domain.callers import Caller, Role
-from tallystick.domain.errors import InvariantViolated, StoreUnavailable
+from tallystick.domain.errors import InvariantViolated
 from tallystick.domain.money import format_units
 from tallystick.domain.tallies import CutTooOld
 from tallystick.domain.times import to_rfc3339
 
 if TYPE_CHECKING:
-    from cli.local.deployment import Deployment
+    from cli.operate.site import Site
     from tallystick.domain.tallies import Compared
     from tallystick.services.rebuilding import Progress, Rebuild, Workshop
+    from tallystick.services.repairing import Operator
 
-NOT_RUN: Final = 2
 COLUMNS: Final = ("account", "stored", "rebuilt", "difference", "missing", "postings")
 CORRECTIONS: Final = 3
 """Tries of a correction; a total that moves each time is told of."""
 
 Account = Annotated[str | None, typer.Argument(help="One account alone, such as external:stripe:USD.")]
-Fix = Annotated[bool, typer.Option("--fix", help="Add what is missing, and set right what is wrong.")]
-Force = Annotated[bool, typer.Option("--force", help="Do not ask before fixing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Settled = Annotated[int, typer.Option(min=0, max=600, help="Leave out what is younger than so many seconds.")]
 
 
@@ -35,46 +43,46 @@ def tally(
     force: Force = False,  # noqa: FBT002
     as_json: AsJson = False,  # noqa: FBT002
     settled: Settled = 120,
+    stack: Stack = None,
+    region: Region = None,
 ) -> None:
     """Compare the totals of tallied accounts with the transfers; exit with 1 when they differ, with 2 when unknown."""
-    from cli.local import cloud
-    from cli.local.errors import LocalCloudError
+    with readable_errors():
+        from cli.operate.site import open_site
 
-    try:
-        found = _run(cloud.attach(), account, settled * 1000, fix=fix, force=force)
-    except (LocalCloudError, StoreUnavailable, InvariantViolated, CutTooOld) as error:
-        typer.secho(str(error), err=True, fg="red")
-        raise typer.Exit(NOT_RUN) from None
+        refuse_unasked(fix=fix, force=force)
+        try:
+            found = _run(open_site(stack, region), account, settled * 1000, fix=fix, force=force)
+        except (InvariantViolated, CutTooOld) as error:
+            raise CannotRun(str(error)) from error
     typer.echo(json.dumps(_document(found), indent=2)) if as_json else _show(found)
-    raise typer.Exit(0 if found.is_right else 1)
+    raise typer.Exit(SOUND if found.is_right else DIFFERENCES)
 
 
-def _run(deployment: "Deployment", account: str | None, settled_ms: int, *, fix: bool, force: bool) -> "Rebuild":
+def _run(site: "Site", account: str | None, settled_ms: int, *, fix: bool, force: bool) -> "Rebuild":
     """Compare; fix what was asked to be fixed, and compare again."""
     from rich.console import Console
     from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
     bar = Progress(TextColumn("{task.completed} records read"), TimeElapsedColumn(), console=Console(stderr=True))
     task = bar.add_task("", total=None)
-    workshop = _workshop(deployment, lambda count: bar.advance(task, count))
+    workshop = _workshop(site, lambda count: bar.advance(task, count))
     with bar:
         found = _compare(workshop, account, settled_ms)
     if not fix or found.is_right or not (force or _is_wanted(found)):
         return found
     with bar:
-        _mend(workshop, found)
+        _mend(workshop, found, site.operator)
         return _compare(workshop, account, settled_ms)
 
 
-def _workshop(deployment: "Deployment", progress: "Progress") -> "Workshop":
-    from cli.operate.stores import connect
+def _workshop(site: "Site", progress: "Progress") -> "Workshop":
     from tallystick.adapters.clock import pause
     from tallystick.adapters.dynamo.records import DynamoTransferRecords
     from tallystick.adapters.dynamo.tallies import DynamoTallies
     from tallystick.services.rebuilding import Workshop
 
-    connection = connect(deployment)
-    return Workshop(DynamoTallies(connection), DynamoTransferRecords(connection), pause, progress)
+    return Workshop(DynamoTallies(site.connection), DynamoTransferRecords(site.connection), pause, progress)
 
 
 def _compare(workshop: "Workshop", account: str | None, settled_ms: int) -> "Rebuild":
@@ -90,16 +98,16 @@ def _is_wanted(found: "Rebuild") -> bool:
     return typer.confirm("Add what is missing and correct what is wrong?", err=True)
 
 
-def _mend(workshop: "Workshop", found: "Rebuild") -> None:
+def _mend(workshop: "Workshop", found: "Rebuild", operator: "Operator") -> None:
     """Add what has no marker, then correct what is wrong beside that."""
     from tallystick.adapters.clock import now_ms
     from tallystick.services.admin import Admin
     from tallystick.services.rebuilding import add_missing, correct
 
+    caller = Caller(f"operator:{operator.name}", frozenset({Role.ADMIN}))
     add_missing(workshop=workshop, cut_ms=found.cut_ms)
     for wrong in (one for one in found.accounts if not one.error.is_nothing):
-        operator = Caller(f"operator:{getpass.getuser()}", frozenset({Role.ADMIN}))
-        admin = Admin(operator, source_ip="", now_ms=now_ms())
+        admin = Admin(caller, operator.source, now_ms())
         if not any(correct(workshop=workshop, admin=admin, compared=wrong) for _ in range(CORRECTIONS)):
             typer.secho(f"{wrong.account_id} moves: it was not corrected.", err=True, fg="yellow")
 

@@ -15,6 +15,7 @@ from cli.local import cloud
 from cli.local.deployment import Deployment
 from cli.local.errors import NotRunning
 from cli.main import app
+from cli.operate import common
 from tallystick.adapters.clock import now_ms
 from tallystick.domain.tallies import bucket_of
 from tests.functions.samples import EVENTS
@@ -230,7 +231,7 @@ def begin(deployment: Deployment, subject: str, begins_ms: int) -> None:
 @pytest.fixture
 def attached(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cloud, "attach", lambda: deployment)
-    monkeypatch.setenv("NO_PROXY", "")
+    monkeypatch.setattr(common, "is_asked", lambda: True)
 
 
 def run(*arguments: str, answer: str = "") -> Result:

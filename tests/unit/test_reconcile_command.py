@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from cli.local import cloud
 from cli.main import app
-from cli.operate import reconcile, site, surveying
+from cli.operate import common, site, surveying
 from cli.operate.site import Site
 from tallystick.adapters.dynamo.checkpoints import DynamoCheckpoints
 from tallystick.adapters.dynamo.journal import DynamoJournal
@@ -115,7 +115,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let somebody be there to be asked."""
-    monkeypatch.setattr(reconcile, "is_asked", lambda: True)
+    monkeypatch.setattr(common, "is_asked", lambda: True)
 
 
 # --- looking ---
