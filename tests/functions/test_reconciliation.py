@@ -34,7 +34,7 @@ OUTCOMES: Final = {
 }
 """What the log says of each message of a sample."""
 
-pytestmark = pytest.mark.usefixtures("small_world")
+pytestmark = pytest.mark.usefixtures("wallets_alone")
 
 
 @pytest.fixture(autouse=True)
@@ -138,13 +138,13 @@ def test_what_has_not_changed_is_not_walked_again(clock: Clock) -> None:
 def test_an_altered_balance_is_told_shown_and_over_when_it_is_mended(clock: Clock) -> None:
     plan()
     work_off()
-    for units, standing in ((1, "failing"), (7500, "ok")):
-        AccountItem("wal_ada_usd").update(actions=[AccountItem.balance.set(units)])
+    for units, standing in ((1, "failing"), (100_000, "ok")):
+        AccountItem("wal_dora_usd").update(actions=[AccountItem.balance.set(units)])
         clock.now_ms += HOUR_MS
         plan()
         work_off()
         assert standings()["wallets"] == standing
-    assert {told["facts"]["account_id"] for told in cloud.alerts() if "account_id" in told["facts"]} == {"wal_ada_usd"}
+    assert {told["facts"]["account_id"] for told in cloud.alerts() if "account_id" in told["facts"]} == {"wal_dora_usd"}
 
 
 def test_time_up_hands_a_segment_on(monkeypatch: pytest.MonkeyPatch) -> None:
