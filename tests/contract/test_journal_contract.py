@@ -141,7 +141,7 @@ def test_transfers_are_read_by_their_ids(shelf: Shelf) -> None:
 
 
 def test_all_transfers_are_scanned_without_reversals_markers(shelf: Shelf) -> None:
-    found = {}
+    found: dict[str, object] = {}
     for number in range(SEGMENTS):
         after: str | None = None
         while True:

@@ -273,6 +273,18 @@ def rewrite_and_vouch(it: Planted) -> None:
     it.say_checked(A)
 
 
+def alter_all(it: Planted) -> None:
+    """Change every entry of wal_a."""
+    for number in range(1, 10):
+        it.alter_entry(A, number, scale=3, previous_hash=FORGED)
+
+
+def delete_newest(it: Planted) -> None:
+    """Take away the entry of the newest checkpoint, and all that follow."""
+    for number in (7, 8, 9):
+        it.delete_entry(A, number)
+
+
 def forge_word(it: Planted) -> None:
     """Change a balance, and say that it was checked."""
     it.alter(B, balance=1)
@@ -347,8 +359,8 @@ FAULTS: Final[dict[str, Plant]] = {
     "entry 9: rewritten": lambda it: it.rewrite(A, 9, units=1_000),
     "entry 9: another kind": lambda it: it.rewrite(A, 9, kind="deposit"),
     "entry 9: moves nothing": lambda it: it.rewrite(A, 9, units=0),
-    "all entries altered": lambda it: [it.alter_entry(A, one, scale=3, previous_hash=FORGED) for one in range(1, 10)],
-    "entries deleted from a checkpoint on": lambda it: [it.delete_entry(A, number) for number in (7, 8, 9)],
+    "all entries altered": alter_all,
+    "entries deleted from a checkpoint on": delete_newest,
     "first entry deleted": lambda it: it.delete_entry(A, 1),
     "middle entry deleted": lambda it: it.delete_entry(A, 4),
     "entry of the checkpoint deleted": lambda it: it.delete_entry(A, 7),
