@@ -14,6 +14,7 @@ FUNCTIONS: Final = (
     "deposits",
     "docs",
     "health",
+    "integrity",
     "statements",
     "transfers",
     "wallets",
