@@ -16,6 +16,7 @@ FUNCTIONS: Final = (
     "differences",
     "docs",
     "health",
+    "integrity",
     "statements",
     "transfers",
     "wallets",

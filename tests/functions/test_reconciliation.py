@@ -12,8 +12,8 @@ from tallystick.adapters.dynamo.tables import AccountItem
 from tallystick.adapters.queue import SqsQueue
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.runs import Mode, Part, Verdict
-from tallystick.services import reconciling
 from tallystick.services.reconciling import NotYet
+from tallystick.services.reconciling import work as work_in_earnest
 from tallystick.wiring import reconciliation
 from tests.functions import cloud, providers
 from tests.functions.samples import Sample, samples_of
@@ -35,14 +35,19 @@ OUTCOMES: Final = {
 }
 """What the log says of each message of a sample."""
 
-pytestmark = pytest.mark.usefixtures("small_world")
+pytestmark = pytest.mark.usefixtures("wallets_alone")
 
 
 @pytest.fixture(autouse=True)
-def put_off(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Catch which messages are hidden, and for how long."""
+def put_off(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> list[tuple[str, int]]:
+    """Catch which messages are hidden, and for how long, and let that time pass."""
     caught: list[tuple[str, int]] = []
-    monkeypatch.setattr(SqsQueue, "put_off", lambda _queue, receipt, wait_ms: caught.append((receipt, wait_ms)))
+
+    def hide(_queue: SqsQueue, receipt: str, wait_ms: int) -> None:
+        caught.append((receipt, wait_ms))
+        clock.now_ms += wait_ms
+
+    monkeypatch.setattr(SqsQueue, "put_off", hide)
     return caught
 
 
@@ -140,13 +145,13 @@ def test_what_has_not_changed_is_not_walked_again(clock: Clock) -> None:
 def test_an_altered_balance_is_told_shown_and_over_when_it_is_mended(clock: Clock) -> None:
     plan()
     work_off()
-    for units, standing in ((1, "failing"), (7500, "ok")):
-        AccountItem("wal_ada_usd").update(actions=[AccountItem.balance.set(units)])
+    for units, standing in ((1, "failing"), (100_000, "ok")):
+        AccountItem("wal_dora_usd").update(actions=[AccountItem.balance.set(units)])
         clock.now_ms += HOUR_MS
         plan()
         work_off()
         assert standings()["wallets"] == standing
-    assert {told["account_id"] for told in cloud.alerts() if "account_id" in told} == {"wal_ada_usd"}
+    assert {told["account_id"] for told in cloud.alerts() if "account_id" in told} == {"wal_dora_usd"}
 
 
 def test_time_up_hands_a_segment_on(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +172,7 @@ def test_sums_that_do_not_fit_are_looked_at_again(
     def not_yet(**_: object) -> str:
         raise NotYet(10_000)
 
-    monkeypatch.setattr(reconciler, "work", not_yet)
+    monkeypatch.setattr("functions.reconciler.handler.work", not_yet)
     record = cloud.message("run_1/accounts/0")
     assert cloud.process(record, function="reconciler") == [record["messageId"]]
     assert put_off == [(record["receiptHandle"], 10_000)]
@@ -177,14 +182,13 @@ def test_trouble_of_one_segment_leaves_the_others_alone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], log: io.StringIO
 ) -> None:
     plan()
-    original = reconciling.work
 
     def work(**asked: Any) -> str:  # noqa: ANN401 (as it is called)
         if asked["key"].endswith("/accounts/0"):
             raise StoreUnavailable("not now")
-        return original(**asked)
+        return work_in_earnest(**asked)
 
-    monkeypatch.setattr(reconciler, "work", work)
+    monkeypatch.setattr("functions.reconciler.handler.work", work)
     capsys.readouterr()
     keys = cloud.queued(QUEUE)[:2]
     remaining = cloud.process(*(cloud.message(key, number) for number, key in enumerate(keys)), function="reconciler")
@@ -194,7 +198,7 @@ def test_trouble_of_one_segment_leaves_the_others_alone(
     assert "segment not reconciled" in log.getvalue()
 
 
-def test_a_run_that_is_ordered_is_audited_and_nobody_orders_another() -> None:
+def test_a_run_that_is_ordered_is_audited_and_nobody_orders_another(clock: Clock) -> None:
     ordered = ask("201-begin-full-run")
     run = reconciliation.runs().current()
     assert run is not None
@@ -207,6 +211,7 @@ def test_a_run_that_is_ordered_is_audited_and_nobody_orders_another() -> None:
     assert (refused["statusCode"], document_of(refused)["type"]) == (409, "urn:tallystick:problem:illegal-transition")
     assert Snapshot.take().as_json() == before.as_json()
     work_off()
+    clock.advance()
     assert answer("integrity", SAMPLES["201-begin-run"].event)["statusCode"] == 201
 
 

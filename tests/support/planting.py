@@ -9,7 +9,7 @@
 | hold 1, hold 2 | 1 hold of 25.50 and of 10.35 (checked) |
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -113,16 +113,6 @@ class Planted(Reconciled):
         key = self.key_of(account_id, number)
         altered = replace(self.store.entry_items[key], **changes)
         self.store.entry_items[key] = replace(altered, hash=entry_hash(altered)) if hashed else altered
-
-    def alter_entries(self, account_id: str, numbers: Iterable[int], /, **changes: Any) -> None:
-        """Change several where they stand."""
-        for number in numbers:
-            self.alter_entry(account_id, number, **changes)
-
-    def delete_entries(self, account_id: str, numbers: Iterable[int]) -> None:
-        """Delete several."""
-        for number in numbers:
-            self.delete_entry(account_id, number)
 
     def rewrite(self, account_id: str, sequence: int, **changes: Any) -> None:
         """Change an entry and make all that follows fit: balances, hashes, the account."""
@@ -283,6 +273,18 @@ def rewrite_and_vouch(it: Planted) -> None:
     it.say_checked(A)
 
 
+def alter_all(it: Planted) -> None:
+    """Change every entry of wal_a."""
+    for number in range(1, 10):
+        it.alter_entry(A, number, scale=3, previous_hash=FORGED)
+
+
+def delete_newest(it: Planted) -> None:
+    """Take away the entry of the newest checkpoint, and all that follow."""
+    for number in (7, 8, 9):
+        it.delete_entry(A, number)
+
+
 def forge_word(it: Planted) -> None:
     """Change a balance, and say that it was checked."""
     it.alter(B, balance=1)
@@ -357,8 +359,8 @@ FAULTS: Final[dict[str, Plant]] = {
     "entry 9: rewritten": lambda it: it.rewrite(A, 9, units=1_000),
     "entry 9: another kind": lambda it: it.rewrite(A, 9, kind="deposit"),
     "entry 9: moves nothing": lambda it: it.rewrite(A, 9, units=0),
-    "all entries altered": lambda it: it.alter_entries(A, range(1, 10), scale=3, previous_hash=FORGED),
-    "entries deleted from a checkpoint on": lambda it: it.delete_entries(A, (7, 8, 9)),
+    "all entries altered": alter_all,
+    "entries deleted from a checkpoint on": delete_newest,
     "first entry deleted": lambda it: it.delete_entry(A, 1),
     "middle entry deleted": lambda it: it.delete_entry(A, 4),
     "entry of the checkpoint deleted": lambda it: it.delete_entry(A, 7),
