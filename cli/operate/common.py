@@ -44,7 +44,7 @@ def readable_errors() -> Iterator[None]:
         raise _ended(f"{error}: {error.cause}") from error
     except (CannotRun, LocalCloudError, BotoCoreError, ClientError) as trouble:
         raise _ended(str(trouble)) from trouble
-    except KeyboardInterrupt as stop:
+    except (KeyboardInterrupt, typer.Abort) as stop:
         raise _ended("Stopped. What was begun is whole, and nothing else was done.") from stop
 
 

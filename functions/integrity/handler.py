@@ -5,7 +5,7 @@ from aws_lambda_powertools.event_handler import Response
 from functions.integrity.schema import HouseView, IntegrityView, RunRequest, RunView
 from tallystick import http, wiring
 from tallystick.services import integrity
-from tallystick.wiring import reconciliation, tallies
+from tallystick.wiring import provider_reconciliation, reconciliation, tallies
 
 app = http.build_app()
 
@@ -13,11 +13,18 @@ app = http.build_app()
 @app.get("/v1/integrity", tags=["integrity"])
 def get_integrity() -> Response[IntegrityView]:
     """Show how every check stands, when it ran last and what it found. For ADMIN."""
-    now_ms = wiring.now_ms()
-    checks = integrity.checks(
-        runs=reconciliation.runs(), caller=http.caller(app), now_ms=now_ms, every_ms=reconciliation.every_ms()
+    now_ms, caller = wiring.now_ms(), http.caller(app)
+    ours = integrity.checks(
+        runs=reconciliation.runs(), caller=caller, now_ms=now_ms, every_ms=reconciliation.every_ms()
     )
-    return http.ok(IntegrityView.of(checks, now_ms))
+    theirs = integrity.provider_checks(
+        runs=provider_reconciliation.runs(),
+        providers=wiring.settings().providers,
+        caller=caller,
+        now_ms=now_ms,
+        every_ms=provider_reconciliation.every_ms(),
+    )
+    return http.ok(IntegrityView.of([*ours, *theirs], now_ms))
 
 
 @app.get("/v1/integrity/admin-wallet", tags=["integrity"])

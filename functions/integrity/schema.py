@@ -126,5 +126,5 @@ class HouseView(BaseModel):
     def of(cls, houses: list[House]) -> "HouseView":
         """Show all assets."""
         differences = [house.difference for house in houses]
-        balanced = False if any(differences) else None if None in differences else True
+        balanced = False if any(differences) else None if None in differences or not differences else True
         return cls(balanced=balanced, assets=[HouseAssetView.of(house) for house in houses])

@@ -57,7 +57,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "withdrawal_sweep": ("flows_table", "payout_queue_url", *_NOTING_RUNS),
     "provider_reconciler": ("assets", "flows_table", *_GATEWAYS, *_NOTING_RUNS),
     "differences": ("assets", "operations_table", "inbox_table", "audit_table", *_GATEWAYS, *_QUEUEING),
-    "integrity": ("assets", *_RECONCILING),
+    "integrity": ("assets", "providers", "jobs", *_RECONCILING),
     "reconciliation_planner": (*_RECONCILING, "jobs"),
     "reconciler": (*_RECONCILING, "jobs"),
     "stellar_poller": ("inbox_table", *_QUEUEING, "providers", *_NOTING_RUNS),
@@ -82,6 +82,7 @@ _UNREAD: Final[Mapping[str, Collection[str]]] = {
     "withdrawals": _OF_CHECKOUTS,
     "payout_worker": _OF_CHECKOUTS,
     "health": _OF_SEALS | _OF_GATEWAYS,
+    "integrity": _OF_SEALS | _OF_GATEWAYS,
     "provider_reconciler": _OF_CHECKOUTS,
     "differences": _OF_CHECKOUTS,
 }

@@ -14,7 +14,7 @@ from moto.backends import get_backend
 from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from tallystick import wiring
-from tallystick.wiring import alerting, provider_reconciliation, tallies, webhooks, withdrawals
+from tallystick.wiring import alerting, provider_reconciliation, reconciliation, tallies, webhooks, withdrawals
 from tests.functions import providers
 from tests.functions.world import Clock, handler_of
 from tests.support.moto import REGION
@@ -26,8 +26,14 @@ Operation = Callable[[str], None]
 """Is told the name of a call to AWS, such as `TransactWriteItems`; what it raises happens instead of it."""
 
 
-CONSUMERS: Final = {providers.QUEUE: "webhook_processor", providers.PAYOUT_QUEUE: "payout_worker"}
+CONSUMERS: Final = {
+    providers.QUEUE: "webhook_processor",
+    providers.PAYOUT_QUEUE: "payout_worker",
+    providers.RECONCILIATION_QUEUE: "reconciler",
+}
 """The queues, and the functions that work on them."""
+
+_RECONCILING: Final = (reconciliation.bureau, reconciliation.cover, reconciliation.queue)
 
 _SPEAKING: Final = (
     *(webhooks.gateway, webhooks.counter, webhooks.payer, withdrawals.window, withdrawals.payout_office),
@@ -57,7 +63,7 @@ def create() -> None:
 def reset() -> None:
     """Empty the queues, forget the alerts, and write the secrets as they were."""
     for queue in CONSUMERS:
-        _queue(queue)._messages.clear()  # noqa: SLF001 (purging one is refused for a minute)
+        reset_queue(queue)
     for topic in _topics():
         topic.sent_notifications.clear()
     for name in _changed_secrets.copy():
@@ -65,12 +71,17 @@ def reset() -> None:
         _changed_secrets.remove(name)
 
 
+def reset_queue(queue: str) -> None:
+    """Empty a queue."""
+    _queue(queue)._messages.clear()  # noqa: SLF001 (purging one is refused for a minute)
+
+
 def forget_settings() -> None:
     """Start other Lambdas: the environment is read anew, and the keys too."""
     cached = (webhooks.gate, *_SPEAKING, webhooks.office, webhooks.stellar_poll, withdrawals.rules)
     secret = (webhooks._webhook_keys, webhooks._provider_keys)  # noqa: SLF001
     watching = (alerting.kept_alerts, alerting.watch, tallies.office, tallies.spike_watch)
-    for built in (wiring.settings, *cached, *watching, *secret):
+    for built in (wiring.settings, *cached, *watching, *_RECONCILING, *secret):
         built.cache_clear()
 
 

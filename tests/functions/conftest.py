@@ -23,6 +23,7 @@ from tests.support.sandbox import RunningSandbox, running_sandbox
 OF_EVENTS: Final = (
     *("webhooks", "webhook_processor", "webhook_sweep", "stellar_poller"),
     *("payout_worker", "withdrawal_sweep", "spike_sweep", "provider_reconciler"),
+    *("reconciler", "reconciliation_planner"),
 )
 MEASURED: Final = (*OF_EVENTS[1:], "watchdog", "notifier")
 """Functions that have the clock by name, and those whose metrics took their namespace when they were imported."""

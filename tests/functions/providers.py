@@ -23,7 +23,9 @@ NOWHERE: Final = "http://127.0.0.1:9"
 QUEUE: Final = "webhooks"
 PAYOUT_QUEUE: Final = "payouts"
 QUEUE_URL: Final = f"https://sqs.us-east-1.amazonaws.com/123456789012/{QUEUE}"
+RECONCILIATION_QUEUE: Final = "reconciliation"
 PAYOUT_QUEUE_URL: Final = f"https://sqs.us-east-1.amazonaws.com/123456789012/{PAYOUT_QUEUE}"
+RECONCILIATION_QUEUE_URL: Final = f"https://sqs.us-east-1.amazonaws.com/123456789012/{RECONCILIATION_QUEUE}"
 TOPIC_ARNS: Final = {priority: f"arn:aws:sns:us-east-1:123456789012:alerts-{priority.lower()}" for priority in Priority}
 WEBHOOK_KEYS_SECRET: Final = "webhook-keys"
 PROVIDER_KEYS_SECRET: Final = "provider-keys"
@@ -104,6 +106,8 @@ def environment(providers: Mapping[Provider, Mapping[str, Any]]) -> dict[str, st
         **{f"TALLYSTICK_ALERTS_TOPIC_{priority}_ARN": arn for priority, arn in TOPIC_ARNS.items()},
         "TALLYSTICK_WITHDRAWALS": json.dumps(WITHDRAWALS),
         "TALLYSTICK_PAYOUT_QUEUE_URL": PAYOUT_QUEUE_URL,
+        "TALLYSTICK_RECONCILIATION_QUEUE_URL": RECONCILIATION_QUEUE_URL,
+        "TALLYSTICK_RECONCILIATION": '{"segments": 2, "page_size": 5}',
         "TALLYSTICK_PAYOUT_CHECKS_S": json.dumps(PAYOUT_CHECKS_S),
     }
 

@@ -1,8 +1,8 @@
 """The sample events of `events/`, and what each of them is answered.
 
 A file is named `<status>-<case>.json`. For functions that nobody calls over HTTP the number is that of the alerts
-(`ledger_guard`, `tally`), of the messages that stay in the queue (`webhook_processor`, `payout_worker`), of what is
-queued, or of jobs that are late (`watchdog`).
+(`ledger_guard`, `tally`), of the messages that stay in the queue (`webhook_processor`, `payout_worker`, `reconciler`),
+of what is queued, or of jobs that are late (`watchdog`).
 """
 
 import json

@@ -29,6 +29,7 @@ STORED = (
     "debit",
     "deposits",
     "differences",
+    "integrity",
     "statements",
     "transfers",
     "wallets",

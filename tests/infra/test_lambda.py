@@ -54,7 +54,7 @@ SETTINGS = {
     "webhook_sweep": {INBOX} | QUEUEING | NOTING_RUNS,
     "payout_worker": LEDGER | {FLOWS, "TALLYSTICK_WITHDRAWALS", "TALLYSTICK_PAYOUT_CHECKS_S"} | GATEWAYS | ALERTING,
     "withdrawal_sweep": {FLOWS, "TALLYSTICK_PAYOUT_QUEUE_URL"} | NOTING_RUNS,
-    "integrity": RECONCILING,
+    "integrity": RECONCILING | {"TALLYSTICK_PROVIDERS", "TALLYSTICK_JOBS"},
     "reconciliation_planner": RECONCILING | NOTING_RUNS,
     "reconciler": RECONCILING | NOTING_RUNS,
     "stellar_poller": {INBOX, "TALLYSTICK_PROVIDERS"} | QUEUEING | NOTING_RUNS,

@@ -204,13 +204,20 @@ def check_sound(crowd: Crowd) -> None:
 acts = st.lists(st.sampled_from(ACTS), min_size=1, max_size=4)
 
 
+steps = st.lists(st.integers(0, 4), min_size=MOST_STEPS, max_size=MOST_STEPS)
+strides = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 30)), min_size=6, max_size=12).map(
+    lambda parts: [job for job, length in parts for _ in range(length)]
+)
+"""Let one after the other go on for a while: a worker has many calls, and what it sees has to change between two."""
+
+
 def scripts(fates: Sequence[str]) -> st.SearchStrategy[Script]:
     return st.builds(
         Script,
         st.lists(acts, min_size=1, max_size=2),
         st.integers(1, 2),
         st.sampled_from(Mode),
-        st.lists(st.integers(0, 4), min_size=MOST_STEPS, max_size=MOST_STEPS),
+        st.one_of(steps, strides),
         st.lists(st.sampled_from(fates), max_size=60),
         st.integers(0, 2**32),
     )

@@ -63,6 +63,7 @@ def ledger_tables(**environment: str) -> Iterator[None]:
             patch.setenv(name, value)
         _refuse_long_keys(patch)
         _share_scalars(patch)
+        patch.setattr("moto.dynamodb.responses.TRANSACTION_MAX_ITEMS", 100)  # as AWS has it since 2022
         forget_wiring()
         wiring.ledger()
         for model in MODELS.values():

@@ -9,7 +9,7 @@
 | hold 1, hold 2 | 1 hold of 25.50 and of 10.35 (checked) |
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -113,6 +113,16 @@ class Planted(Reconciled):
         key = self.key_of(account_id, number)
         altered = replace(self.store.entry_items[key], **changes)
         self.store.entry_items[key] = replace(altered, hash=entry_hash(altered)) if hashed else altered
+
+    def alter_entries(self, account_id: str, numbers: Iterable[int], /, **changes: Any) -> None:
+        """Change several where they stand."""
+        for number in numbers:
+            self.alter_entry(account_id, number, **changes)
+
+    def delete_entries(self, account_id: str, numbers: Iterable[int]) -> None:
+        """Delete several."""
+        for number in numbers:
+            self.delete_entry(account_id, number)
 
     def rewrite(self, account_id: str, sequence: int, **changes: Any) -> None:
         """Change an entry and make all that follows fit: balances, hashes, the account."""
@@ -346,6 +356,9 @@ FAULTS: Final[dict[str, Plant]] = {
     "entry 8: rewritten with all that follows": lambda it: it.rewrite(A, 8, units=-1),
     "entry 9: rewritten": lambda it: it.rewrite(A, 9, units=1_000),
     "entry 9: another kind": lambda it: it.rewrite(A, 9, kind="deposit"),
+    "entry 9: moves nothing": lambda it: it.rewrite(A, 9, units=0),
+    "all entries altered": lambda it: it.alter_entries(A, range(1, 10), scale=3, previous_hash=FORGED),
+    "entries deleted from a checkpoint on": lambda it: it.delete_entries(A, (7, 8, 9)),
     "first entry deleted": lambda it: it.delete_entry(A, 1),
     "middle entry deleted": lambda it: it.delete_entry(A, 4),
     "entry of the checkpoint deleted": lambda it: it.delete_entry(A, 7),
@@ -412,10 +425,3 @@ UNTOLD: Final[dict[str, Plant]] = {
     **{f"transfer: {name} altered": record_altered(changes) for name, changes in UNTOLD_CHANGES.items()},
 }
 """What nothing else that is stored contradicts: the guard of the ledger tells of it when something was overwritten."""
-
-
-def empty_hold(it: Planted) -> None:
-    """Move what is on hold back to its wallet, and leave its withdrawal open."""
-    cancelled = it.cancel(it.first)
-    it.store.flow_items[it.first.flow_id] = replace(cancelled, state=it.first.state)
-    it.alter(A, held=it.store.account_items[A].held + it.first.total_units)

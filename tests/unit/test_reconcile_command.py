@@ -299,6 +299,15 @@ def test_what_is_not_agreed_to_is_not_done(bench: Bench, answers: str) -> None:
 
 
 @pytest.mark.usefixtures("asked")
+def test_who_leaves_instead_of_answering_stops_it(bench: Bench) -> None:
+    bench.tamper(balance=99)
+    before = bench.stored()
+    shown = bench.run("wal_a", "--fix", answers="")
+    assert (shown.exit_code, bench.stored()) == (2, before)
+    assert "Stopped." in shown.stderr
+
+
+@pytest.mark.usefixtures("asked")
 def test_each_is_asked_for(bench: Bench) -> None:
     bench.tamper(balance=99)
     bench.tamper("wal_b", held=5)

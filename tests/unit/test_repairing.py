@@ -13,8 +13,9 @@ from tallystick.domain.reconciliation import Fault, Head, Tail
 from tallystick.domain.repairing import MakeUp, Rederive, Refused, rederive
 from tallystick.domain.transfers import TransferKind
 from tallystick.domain.withdrawals import Withdrawal, WithdrawalAction, WithdrawalState
-from tallystick.services import repairing
+from tallystick.services import holdings, repairing
 from tallystick.services.ports.journal import SnapshotConflict
+from tallystick.services.ports.paging import Page
 from tallystick.services.repairing import MAX_ATTEMPTS, Diagnosis, Outcome
 from tests.support.repairing import OPERATOR, Repairing
 from tests.support.scene import BOB, EUR, NOW_MS
@@ -103,6 +104,18 @@ def test_an_account_without_entries_becomes_empty(one: Repairing) -> None:
     one.tamper("wal_c", balance=5)
     assert one.repair("wal_c").outcome is Outcome.REPAIRED
     assert one.store.account_items["wal_c"] == replace(right, needs_reconciliation=True)
+
+
+def test_a_wallet_with_more_withdrawals_than_are_looked_through_is_told_about_its_balance(
+    one: Repairing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it shows as on hold fits the newest ones; that suffices to leave it as it is."""
+    monkeypatch.setattr(holdings, "MAX_LISTED", 100)
+    monkeypatch.setattr(one.flows, "owned_by", lambda *_: Page([], "more"))
+    one.tamper(balance=1)
+    assert one.repair().outcome is Outcome.REPAIRED
+    one.tamper(held=1)
+    assert not one.diagnose().is_clear
 
 
 def test_a_hold_that_shows_something_on_hold_itself_is_repaired(one: Repairing) -> None:

@@ -1,18 +1,22 @@
 """Say how every check stands: when it ran last, what it found, and what the house holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from tallystick.domain.callers import Caller, Role
+from tallystick.domain.differences import Run as ProviderRun
 from tallystick.domain.errors import IllegalTransition
 from tallystick.domain.house import suspense_id
 from tallystick.domain.money import Asset
+from tallystick.domain.provider_matching import DIFFERENCES
 from tallystick.domain.runs import Mode, Run, Verdict
+from tallystick.domain.webhooks import Provider
 from tallystick.services.admin import Admin
 from tallystick.services.judging import CONSERVATION
 from tallystick.services.ports.ledger import Book
+from tallystick.services.ports.provider_records import Runs as ProviderRuns
 from tallystick.services.ports.runs import Runs
 from tallystick.services.ports.tallies import Tallies
 from tallystick.services.reconciling import Bureau, begin
@@ -72,6 +76,18 @@ def checks(*, runs: Runs, caller: Caller, now_ms: int, every_ms: Mapping[Mode, i
     return [*found, _conservation(newest), _totals(verdicts[Mode.FULL])]
 
 
+def provider_checks(
+    *, runs: ProviderRuns, providers: Iterable[Provider], caller: Caller, now_ms: int, every_ms: int
+) -> list[Check]:
+    """Show how the comparison with each provider's books stands.
+
+    Raises:
+        Forbidden: for ADMIN only.
+    """
+    caller.require(Role.ADMIN)
+    return [_provider(runs.get(provider), now_ms, every_ms) for provider in providers]
+
+
 def house(*, book: Book, tallies: Tallies, runs: Runs, assets: Mapping[str, Asset], caller: Caller) -> list[House]:
     """Show the house's own accounts of each asset as they are now, and whether all accounts sum to zero.
 
@@ -122,6 +138,20 @@ def _wallets(mode: Mode, verdict: Verdict | None, now_ms: int, every_ms: int) ->
     if now_ms - _ended_at(verdict) > LATE_FACTOR * every_ms:
         standing = Standing.LATE
     return Check(name, standing, _ended_at(verdict), None, facts)
+
+
+def _provider(run: ProviderRun, now_ms: int, every_ms: int) -> Check:
+    name = f"provider-{run.provider}"
+    if not run.ended_ms:
+        return Check(name, Standing.UNKNOWN)
+    facts: dict[str, str | int] = {str(match): count for match, count in run.counts.items()}
+    if run.failure is not None:
+        facts["failure"] = run.failure
+    is_failing = run.failure is not None or any(run.counts.get(match) for match in DIFFERENCES)
+    standing = Standing.FAILING if is_failing else Standing.OK
+    if now_ms - run.ended_ms > LATE_FACTOR * every_ms:
+        standing = Standing.LATE
+    return Check(name, standing, run.ended_ms, None, facts)
 
 
 def _conservation(verdict: Verdict | None) -> Check:

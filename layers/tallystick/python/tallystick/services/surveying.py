@@ -61,14 +61,19 @@ def conclude(*, cover: Cover, run: Run, sums: Sums, now_ms: int) -> Verdict:
     return judge(cover=cover, run=run, sums=sums, previous=None, now_ms=now_ms)
 
 
+def _never() -> bool:
+    """Have time: nobody waits but who asked."""
+    return False
+
+
 def _page(cover: Cover, run: Run, part: Part, number: int, after: str | None) -> tuple[Sums, str | None]:
     through = cover_accounts if part is Part.ACCOUNTS else cover_transfers
     for attempt in range(MAX_ATTEMPTS - 1):
         try:
-            return through(cover=cover, run=run, number=number, after=after)
+            return through(cover=cover, run=run, number=number, after=after, is_time_up=_never)
         except StoreUnavailable:
             cover.desk.pause(attempt)
-    return through(cover=cover, run=run, number=number, after=after)
+    return through(cover=cover, run=run, number=number, after=after, is_time_up=_never)
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,11 @@ def runs() -> "DynamoRuns":
     return DynamoRuns()
 
 
+def every_ms() -> int:
+    """Say how often books are compared."""
+    return settings().jobs.get("provider_reconciler", 3600) * 1000
+
+
 @cache
 def _flows() -> "DynamoFlows":
     from tallystick.adapters.dynamo.flows import DynamoFlows
