@@ -68,10 +68,10 @@ class _Auditor:
         """Run both kinds once, and show how everything stands."""
         self._run("an admin begins a full reconciliation", full=True, finds="ok")
         self._run("… and one of what has changed since", full=False, finds="ok")
-        integrity, house = self._get("/v1/integrity"), self._get("/v1/integrity/admin-wallet")
-        self._note("all checks together", "ok", integrity.get("status"))
+        checks, house = self._checks(), self._get("/v1/integrity/admin-wallet")
+        self._note("all checks of the ledger", "ok", ", ".join({check["status"] for check in checks.values()}))
         self._note("all accounts of each asset sum to zero", "True", house.get("balanced"))
-        return integrity.get("checks", ()), house
+        return [*checks.values()], house
 
     def tamper(self) -> None:
         entry = self._entry()
@@ -97,11 +97,16 @@ class _Auditor:
         name = "wallets-full" if full else "wallets"
 
         def shown() -> View:
-            checks = {check["name"]: check for check in self._get("/v1/integrity").get("checks", ())}
+            checks = self._checks()
             is_mine = checks.get(name, {}).get("facts", {}).get("run_id") == answer.get("run_id")
             return checks[name] if is_mine else {}
 
         self._note(what, finds, self._wait(shown).get("status"))
+
+    def _checks(self) -> dict[str, View]:
+        """Read how the checks of the ledger stand; the comparison with providers has its own time."""
+        checks = self._get("/v1/integrity").get("checks", ())
+        return {check["name"]: check for check in checks if not check["name"].startswith("provider-")}
 
     def _begun(self, *, full: bool) -> View:
         answer = self._http.post("/v1/admin/reconciliation/runs", json={"full": full})

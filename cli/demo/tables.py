@@ -60,7 +60,7 @@ def invariants(found: Iterable[Invariant]) -> Table:
 
 def checks(ending: Ending) -> Table:
     """Show how every check of the API's own stood, and what the house held of each asset."""
-    table = _table("Integrity, as GET /v1/integrity shows it", "check", "ended", "of it")
+    table = _table("Integrity of the ledger, as GET /v1/integrity shows it", "check", "ended", "of it")
     for check in ending.checks:
         told = check["facts"]
         counts = ", ".join(f"{name} {told[name]}" for name in _TOLD if name in told)

@@ -181,7 +181,8 @@ def _move(
     place.enter(variables)
     mover, chance = Mover(f"mover-{number}"), random.Random(number)  # noqa: S311 (no secret)
     waiting: list[tuple[Wallet, str]] = []
-    while not stop.wait(1 / rate_per_s):
+    parent = multiprocessing.parent_process()
+    while not stop.wait(1 / rate_per_s) and parent is not None and parent.is_alive():
         with suppress(Refusal):
             _move_once(mover, chance, wallets, waiting)
     counts.put(mover.moved)
