@@ -10,8 +10,9 @@ from infra.constructs.queue import WorkQueue
 from infra.constructs.rights import IN_TRANSACTION, allow_alerting, allow_noting_runs
 
 PLANNER, WORKER = "reconciliation_planner", "reconciler"
-WORKER_TIMEOUT_S = 120
-# One message is one batch; a worker that was killed is followed by another one after so long.
+WORKER_TIMEOUT_S = 600
+# One account is examined within one call, however long its history is: about 75,000 transfers between wallets in 600 s.
+# One message is one batch; a worker that was killed is followed by another one after so long, or at the next tick.
 RECONCILER_VISIBILITY_S = WORKER_TIMEOUT_S + 30
 # All that it may change of an account: what it says of itself, and never what it holds.
 MARKS = ["account_id", "checked", "checked_in", "needs_reconciliation"]

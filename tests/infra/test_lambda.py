@@ -62,7 +62,7 @@ SETTINGS = {
     "notifier": ALERTING - {OPERATIONS, "TALLYSTICK_ALERTS"}
     | {"TALLYSTICK_NOTIFIER", "TALLYSTICK_NOTIFIER_KEYS_SECRET"},
 }
-LONGEST_S = {"provider_reconciler": 300, "reconciler": 120}
+LONGEST_S = {"provider_reconciler": 300, "reconciler": 600}
 PROVIDERS = {"stripe", "paystack", "moonpay", "ramp", "truelayer", "stellar"}
 OF_SEALS = {"allowlist", "tolerance_s", "jwks_url", "trusted_jku"}
 
