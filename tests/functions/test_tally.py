@@ -108,9 +108,16 @@ def test_what_can_be_added_is_added_beside_what_cannot() -> None:
 @pytest.mark.parametrize("sample", samples_of("tally"), ids=str)
 def test_a_batch_that_comes_again_changes_nothing(sample: Sample) -> None:
     tally(sample.event)
-    before = Snapshot.take()
+    before = kept()
     assert tally(sample.event) == []
-    assert Snapshot.take().as_json() == before.as_json()
+    assert kept() == before
+
+
+def kept() -> dict[str, Any]:
+    """Show what is stored, but for alerts, which count how often they were seen."""
+    tables = Snapshot.take().as_json()
+    operations = {key: item for key, item in tables["operations"].items() if "alert#" not in key}
+    return {**tables, "operations": operations}
 
 
 def test_a_total_is_told_as_of_a_cut() -> None:
