@@ -86,7 +86,9 @@ def _unpack_once() -> None:
     """
     from ministack.core import lambda_runtime
 
-    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | {"ZipFile": _UnpackedOnce})
+    # The name of an error that the emulator has wrong hides what went wrong.
+    mended = {"ZipFile": _UnpackedOnce, "LargeFileError": zipfile.LargeZipFile}
+    lambda_runtime.zipfile = SimpleNamespace(**vars(zipfile) | mended)
 
 
 class _UnpackedOnce(zipfile.ZipFile):

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from cli.local import cloud
 from cli.local.deployment import Deployment
 from cli.main import app
-from cli.operate import reconcile
+from cli.operate import common
 from tests.local.callers import Caller, Cast, cast
 from tests.local.waiting import wait_for
 
@@ -90,7 +90,7 @@ def _at_home(deployment: Deployment, local_home: Path, monkeypatch: pytest.Monke
     """Let the command find this cloud, and somebody to ask."""
     assert deployment.outputs
     monkeypatch.setattr(cloud, "DEFAULT_HOME", local_home)
-    monkeypatch.setattr(reconcile, "is_asked", lambda: True)
+    monkeypatch.setattr(common, "is_asked", lambda: True)
 
 
 def command(*arguments: str, answers: str | None = None) -> Result:
