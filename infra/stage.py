@@ -75,6 +75,7 @@ class ReconciliationSettings(BaseModel, extra="forbid", frozen=True, strict=True
     segments: Annotated[int, Field(gt=0, le=1000)] = 16
     page_size: Annotated[int, Field(gt=0, le=1000)] = 200
     concurrency: Concurrency = 16
+    worker_timeout_s: Annotated[int, Field(ge=60, le=870)] = 600
     margin_s: Seconds = 120
     full_every_s: Seconds = 7 * 86_400
     full_pause_s: Annotated[int, Field(ge=0)] = 3600

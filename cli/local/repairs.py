@@ -94,13 +94,14 @@ def _unpack_once() -> None:
 class _UnpackedOnce(zipfile.ZipFile):
     """An archive that is unpacked the first time only; later it is linked to."""
 
-    _lock = threading.Lock()
+    # Not `_lock`: an archive has one of that name for itself.
+    _unpacking = threading.Lock()
 
     def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:  # noqa: ANN401
         """Put a link to the unpacked archive in the place of the empty folder `path`."""
         wanted = Path(path)
         shared = wanted.parent.parent / f"unpacked-{self._digest()}"
-        with self._lock:
+        with self._unpacking:
             if not shared.exists():
                 super().extractall(wanted, members, pwd)
                 wanted.rename(shared)

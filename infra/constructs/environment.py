@@ -158,7 +158,9 @@ def _configured(stage: Stage) -> dict[str, str | None]:
         "webhook_grace_s": str(stage.webhook_grace_s),
         "withdrawals": _json(stage.model_dump(exclude_defaults=True).get("withdrawals", {})),
         "payout_checks_s": _json(stage.payout_checks_s),
-        "reconciliation": _json(stage.reconciliation.model_dump(exclude_defaults=True, exclude={"concurrency"})),
+        "reconciliation": _json(
+            stage.reconciliation.model_dump(exclude_defaults=True, exclude={"concurrency", "worker_timeout_s"})
+        ),
         "alerts": _json(stage.model_dump(exclude_defaults=True).get("alerts", {})),
         "jobs": _json(stage.jobs),
         "credit_spikes": _json(stage.model_dump(exclude_defaults=True).get("credit_spikes", {})),

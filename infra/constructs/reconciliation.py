@@ -10,10 +10,8 @@ from infra.constructs.queue import WorkQueue
 from infra.constructs.rights import IN_TRANSACTION, allow_alerting, allow_noting_runs
 
 PLANNER, WORKER = "reconciliation_planner", "reconciler"
-WORKER_TIMEOUT_S = 600
-# One account is examined within one call, however long its history is: about 75,000 transfers between wallets in 600 s.
-# One message is one batch; a worker that was killed is followed by another one after so long, or at the next tick.
-RECONCILER_VISIBILITY_S = WORKER_TIMEOUT_S + 30
+# A message is a batch of its own; a worker that was killed is followed by another one so long after its time is up.
+GRACE_S = 30
 # All that it may change of an account: what it says of itself, and never what it holds.
 MARKS = ["account_id", "checked", "checked_in", "needs_reconciliation"]
 
@@ -31,7 +29,9 @@ class Reconciliation(Construct):
 
     def _add_worker(self) -> None:
         data, operations = self._data, self._data.operations.table_arn
-        worker = self._function(WORKER, "reconcile wallets", Duration.seconds(WORKER_TIMEOUT_S))
+        worker = self._function(
+            WORKER, "reconcile wallets", Duration.seconds(self._platform.stage.reconciliation.worker_timeout_s)
+        )
         worker.allow("dynamodb:GetItem", "dynamodb:Scan", on=[data.accounts.table_arn])
         worker.allow(
             "dynamodb:UpdateItem",

@@ -18,7 +18,7 @@ from infra.constructs.notifier import Notifier
 from infra.constructs.payouts import Payouts
 from infra.constructs.provider_reconciliation import ProviderReconciliation
 from infra.constructs.queue import WorkQueue
-from infra.constructs.reconciliation import RECONCILER_VISIBILITY_S, Reconciliation
+from infra.constructs.reconciliation import GRACE_S, Reconciliation
 from infra.constructs.secrets import Secrets
 from infra.constructs.tally import Tally
 from infra.constructs.watchdog import Watchdog
@@ -59,7 +59,7 @@ class TallystickStack(Stack):
         reconciliation_queue = WorkQueue(
             self,
             "ReconciliationQueue",
-            visibility_s=RECONCILER_VISIBILITY_S,
+            visibility_s=stage.reconciliation.worker_timeout_s + GRACE_S,
             lost="a segment is not reconciled; the planner queues it again.",
             alerts=alerts,
         )
