@@ -6,7 +6,7 @@ from typing import Final
 
 from tallystick.domain.reconciliation import REPAIRABLE, Fault, Finding, Head, Tail
 from tallystick.domain.transfers import TransferKind
-from tallystick.domain.withdrawals import OPEN, TRANSITIONS, Withdrawal, posted_by
+from tallystick.domain.withdrawals import TRANSITIONS, Withdrawal, posted_by
 
 MEMBERS: Final = ("balance", "held", "version", "head_hash", "head_time_ms")
 """Of an account that its entries and withdrawals say anew."""
@@ -91,7 +91,7 @@ def rederive(head: Head, tail: Tail, held: int) -> Rederive | Refused:
 def unmade(withdrawal: Withdrawal, hold_units: int) -> TransferKind | Refused:
     """Name the movement that should have emptied a withdrawal's hold, by what became of the withdrawal."""
     about = f"{withdrawal.flow_id} is {withdrawal.state}"
-    if withdrawal.state in OPEN:
+    if withdrawal.is_open:
         return Refused(f"{about} and its hold has other units than it asks for; nothing says which is right.")
     steps = [taken.action for taken in withdrawal.history]
     emptied = next((kind for kind in map(posted_by, steps) if kind in _EMPTYING), None)

@@ -6,7 +6,6 @@ from enum import StrEnum
 from typing import Final
 
 from tallystick.domain.reconciliation import MARKS, Finding
-from tallystick.domain.tallies import BUCKET_MS, bucket_of
 
 MAX_KEPT: Final = 100
 """Findings, and accounts that recovered, that a run names; it counts all of them."""
@@ -139,11 +138,6 @@ class Verdict:
     def is_sound(self) -> bool:
         """Tell whether nothing was found."""
         return not (self.sums.counted.findings or self.differences or self.suspicion)
-
-
-def cut_before(now_ms: int, margin_ms: int) -> int:
-    """Choose the cut of a run that begins now: between two buckets of the totals, and no later than the margin says."""
-    return bucket_of(now_ms - margin_ms) * BUCKET_MS
 
 
 def total(sums: Iterable[Sums]) -> Sums:

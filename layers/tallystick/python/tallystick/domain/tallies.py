@@ -138,6 +138,11 @@ def bucket_of(time_ms: int) -> int:
     return time_ms // BUCKET_MS
 
 
+def cut_before(now_ms: int, margin_ms: int) -> int:
+    """Choose the newest cut between two buckets that is at least so long ago."""
+    return bucket_of(now_ms - margin_ms) * BUCKET_MS
+
+
 def bucket_ends_ms(bucket: int) -> int:
     """Say when a bucket is over."""
     return (bucket + 1) * BUCKET_MS

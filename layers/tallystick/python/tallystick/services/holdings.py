@@ -7,7 +7,7 @@ from tallystick.domain.accounts import AccountKind
 from tallystick.domain.flows import Flow
 from tallystick.domain.reconciliation import Fault, Finding, Head
 from tallystick.domain.transfers import Transfer, TransferKind
-from tallystick.domain.withdrawals import HOLD_PREFIX, OPEN, Withdrawal
+from tallystick.domain.withdrawals import HOLD_PREFIX, Withdrawal
 from tallystick.services.examining import MAX_SNAPSHOTS, Desk, snapshot_of
 from tallystick.services.ports.flows import Withdrawals
 
@@ -39,7 +39,7 @@ def compare_holds(*, desk: Desk, flows: Withdrawals, head: Head, now_ms: int) ->
 
 def expected_units(flow: Flow | None) -> int:
     """Say how much a flow holds."""
-    return flow.total_units if isinstance(flow, Withdrawal) and flow.state in OPEN else 0
+    return flow.total_units if isinstance(flow, Withdrawal) and flow.is_open else 0
 
 
 def _of_hold(desk: Desk, hold: Head) -> tuple[Finding, ...] | None:

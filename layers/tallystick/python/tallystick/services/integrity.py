@@ -19,6 +19,7 @@ from tallystick.services.ports.ledger import Book
 from tallystick.services.ports.provider_records import Runs as ProviderRuns
 from tallystick.services.ports.runs import Runs
 from tallystick.services.ports.tallies import Tallies
+from tallystick.services.provider_reconciliation import last_runs
 from tallystick.services.reconciling import Bureau, begin
 
 LATE_FACTOR: Final = 3
@@ -85,7 +86,7 @@ def provider_checks(
         Forbidden: for ADMIN only.
     """
     caller.require(Role.ADMIN)
-    return [_provider(runs.get(provider), now_ms, every_ms) for provider in providers]
+    return [_provider(run, now_ms, every_ms) for run in last_runs(runs=runs, providers=providers)]
 
 
 def house(*, book: Book, tallies: Tallies, runs: Runs, assets: Mapping[str, Asset], caller: Caller) -> list[House]:

@@ -1,7 +1,7 @@
 """Compare each provider's books with ours, and tell people what does not agree. Nothing is ever corrected here."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -101,7 +101,7 @@ def reconcile(*, desk: Desk, now_ms: int, is_over: Callable[[], bool]) -> list[R
     return runs
 
 
-def last_runs(*, runs: Runs, providers: Mapping[Provider, object]) -> list[Run]:
+def last_runs(*, runs: Runs, providers: Iterable[Provider]) -> list[Run]:
     """Give the last run of each provider, also of one that never ran."""
     return [runs.get(provider) for provider in providers]
 

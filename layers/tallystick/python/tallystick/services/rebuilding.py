@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tallystick.domain.errors import InvariantViolated
-from tallystick.domain.tallies import AHEAD_MS, BUCKET_MS, Compared, Rejected, Sums, Total, sums_of
+from tallystick.domain.tallies import AHEAD_MS, Compared, Rejected, Sums, Total, cut_before, sums_of
 from tallystick.domain.transfers import Transfer
 from tallystick.services.admin import Admin
 from tallystick.services.ports.ledger import Pause
@@ -55,7 +55,7 @@ class Rebuild:
 
 def cut_of(now_ms: int, settled_ms: int = SETTLED_MS) -> int:
     """Choose the newest cut before which everything should have been added."""
-    return (now_ms - settled_ms) // BUCKET_MS * BUCKET_MS
+    return cut_before(now_ms, settled_ms)
 
 
 def rebuild(*, workshop: Workshop, cut_ms: int, now_ms: int, account_id: str | None = None) -> Rebuild:

@@ -10,7 +10,8 @@ from typing import Final
 
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.chain import digest
-from tallystick.domain.runs import Mode, Part, Progress, Run, Sums, Verdict, cut_before, total
+from tallystick.domain.runs import Mode, Part, Progress, Run, Sums, Verdict, total
+from tallystick.domain.tallies import cut_before
 from tallystick.services.covering import Cover, cover_accounts, cover_transfers
 from tallystick.services.judging import judge, tell
 from tallystick.services.ports.agenda import Queue

@@ -7,8 +7,8 @@ from typing import Final
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.reconciliation import Checkpoint
-from tallystick.domain.runs import Mode, Part, Run, Sums, Verdict, cut_before
-from tallystick.domain.tallies import Sheet, Total
+from tallystick.domain.runs import Mode, Part, Run, Sums, Verdict
+from tallystick.domain.tallies import Sheet, Total, cut_before
 from tallystick.services.covering import Cover, cover_accounts, cover_transfers
 from tallystick.services.examining import Desk
 from tallystick.services.judging import judge

@@ -5,11 +5,10 @@ from contextlib import suppress
 
 from pynamodb.connection import Connection
 from pynamodb.expressions.update import Action
-from pynamodb.transactions import TransactWrite
 
 from tallystick.adapters.dynamo.connection import is_applied, troubles
 from tallystick.adapters.dynamo.tables import AccountItem, CheckpointItem
-from tallystick.adapters.dynamo.transactions import Cancelled, send
+from tallystick.adapters.dynamo.transactions import put_once
 from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.reconciliation import Checkpoint
 
@@ -40,13 +39,7 @@ class DynamoCheckpoints:
 
         Without that word the account is looked at again, which does no harm; so nobody waits for it.
         """
-        transaction = TransactWrite(connection=self._connection)
-        transaction.save(_item(checkpoint), condition=CheckpointItem.subject.does_not_exist())
-        try:
-            send(transaction)
-        except Cancelled as cancelled:
-            if not cancelled.refusals:
-                raise StoreUnavailable("A checkpoint could not be written; try again.") from cancelled
+        put_once(self._connection, _item(checkpoint), is_new=CheckpointItem.subject.does_not_exist())
         account = AccountItem(checkpoint.account_id)
         word: list[Action] = [AccountItem.checked.set(checkpoint.mark), AccountItem.checked_in.set(checkpoint.run_id)]
         with suppress(StoreUnavailable):

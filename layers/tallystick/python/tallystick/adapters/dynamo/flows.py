@@ -21,7 +21,7 @@ from tallystick.domain.flows import Flow
 from tallystick.domain.provider_matching import is_compared
 from tallystick.domain.times import to_rfc3339
 from tallystick.domain.webhooks import Provider
-from tallystick.domain.withdrawals import OPEN, Withdrawal
+from tallystick.domain.withdrawals import Withdrawal
 from tallystick.services.ports.agenda import Overdue
 from tallystick.services.ports.paging import Page
 
@@ -157,7 +157,7 @@ def _item(flow: Flow) -> FlowItem:
         return item
     item.state = flow.state
     item.created_at = to_rfc3339(flow.created_at_ms)
-    if flow.state in OPEN:
+    if flow.is_open:
         item.open, item.due_at_ms = flow.state, flow.not_before_ms
     return item
 

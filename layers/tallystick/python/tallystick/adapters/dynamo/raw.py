@@ -81,7 +81,7 @@ class Reader:
         """Read items of several tables as they are at one moment.
 
         Raises:
-            ClientError: TransactionCanceledException: one of them is being written.
+            PynamoDBException: TransactionCanceledException: one of them is being written.
         """
         gets = [{"Get": {"TableName": table, "Key": key}} for table, key in keys]
         answer = self._send("TransactGetItems", {"TransactItems": gets})

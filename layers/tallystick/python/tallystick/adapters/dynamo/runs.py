@@ -12,9 +12,8 @@ from pynamodb.transactions import TransactWrite
 from tallystick.adapters.dynamo.audit import put_record
 from tallystick.adapters.dynamo.connection import is_applied, read_one, troubles
 from tallystick.adapters.dynamo.tables import KeptItem, OperationItem, VerdictItem
-from tallystick.adapters.dynamo.transactions import Cancelled, is_written, send
+from tallystick.adapters.dynamo.transactions import is_written, put_once
 from tallystick.domain.audit import AuditRecord
-from tallystick.domain.errors import StoreUnavailable
 from tallystick.domain.runs import Mode, Part, Progress, Run, Verdict
 from tallystick.domain.times import to_rfc3339
 
@@ -60,16 +59,10 @@ class DynamoRuns:
         return is_applied(lambda: item.save(condition=_is_next(item)))
 
     def conclude(self, verdict: Verdict) -> None:
-        """Put a verdict unless it is there; in a transaction, for that is all the role allows."""
+        """Put a verdict unless it is there."""
         run = verdict.run
         item = VerdictItem(_subject(run.mode), f"{to_rfc3339(run.started_at_ms)}#{run.run_id}", content=_text(verdict))
-        transaction = TransactWrite(connection=self._connection)
-        transaction.save(item, condition=VerdictItem.subject.does_not_exist())
-        try:
-            send(transaction)
-        except Cancelled as cancelled:
-            if not cancelled.refusals:
-                raise StoreUnavailable("A verdict could not be written; try again.") from cancelled
+        put_once(self._connection, item, is_new=VerdictItem.subject.does_not_exist())
 
     def newest(self, mode: Mode | None = None) -> Verdict | None:
         """Query backwards, consistently."""

@@ -35,7 +35,7 @@ class DynamoSpikes:
         return None if item is None else _spike(item)
 
     def save(self, spike: Spike) -> bool:
-        """Write it in a transaction, for that is all the function's role allows."""
+        """Write the next version in a transaction, like all that tallying writes."""
         item = SpikeItem(_key(spike.subject), subject=spike.subject, begins_ms=spike.begins_ms, version=spike.version)
         if spike.is_open:
             item.listed, item.listed_at_ms = LISTED, spike.begins_ms

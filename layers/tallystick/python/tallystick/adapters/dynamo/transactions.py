@@ -2,10 +2,14 @@
 
 from typing import Final
 
+from pynamodb.connection import Connection
 from pynamodb.exceptions import CancellationReason, TransactWriteError
+from pynamodb.expressions.condition import Condition
+from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
 from tallystick.adapters.dynamo.connection import response_code, troubles
+from tallystick.domain.errors import StoreUnavailable
 
 CONFLICTS: Final = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _REFUSED: Final = "ConditionalCheckFailed"
@@ -39,6 +43,21 @@ def send(transaction: TransactWrite) -> None:
             if code != "TransactionCanceledException" or {reason.code for reason in reasons} - {_REFUSED} - CONFLICTS:
                 raise
             raise Cancelled(reasons) from error
+
+
+def put_once(connection: Connection, item: Model, *, is_new: Condition) -> None:
+    """Put an item unless it is there; in a transaction, for that is all that roles allow on append-only tables.
+
+    Raises:
+        StoreUnavailable: it may not be there.
+    """
+    transaction = TransactWrite(connection=connection)
+    transaction.save(item, condition=is_new)
+    try:
+        send(transaction)
+    except Cancelled as cancelled:
+        if not cancelled.refusals:
+            raise StoreUnavailable("Another transaction was in the way; try again.") from cancelled
 
 
 def is_written(transaction: TransactWrite) -> bool:
