@@ -12,7 +12,7 @@ demo: $(VENV)/.local  ## deploy to the embedded local cloud and move money
 	$(BIN)/tallystick demo $(if $(KEEP),--keep)
 
 test: lint types layers  ## run every check
-	$(BIN)/pytest -q -n 2 --dist loadgroup --cov --cov-report term
+	$(BIN)/pytest -q -n 2 --dist worksteal --cov --cov-report term
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

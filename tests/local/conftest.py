@@ -1,4 +1,7 @@
-"""A private local cloud for the tests of this folder, beside the one a developer may have running."""
+"""A private local cloud for the tests of this folder, one for each worker, beside what a developer may have running.
+
+Which tests meet in one cloud is not known beforehand: each leaves the ledger as sound as it was.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +12,6 @@ import pytest
 from cli.local import cloud
 from cli.local.deployment import Deployment
 from tests.support.sandbox import RunningSandbox
-
-FOLDER = Path(__file__).parent
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep this folder's tests in one worker of xdist, so that they share one cloud (`--dist loadgroup`)."""
-    for item in items:
-        if FOLDER in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("local-cloud"))
 
 
 @pytest.fixture(scope="session")

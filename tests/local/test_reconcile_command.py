@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,9 +48,19 @@ class Intruder:
         )["Items"]
         return found
 
-    def delete_entry(self, entry: Item) -> None:
+    @contextmanager
+    def without(self, entry: Item, **members: Mapping[str, Any]) -> Iterator[None]:
+        """Take an entry away and change its account; then put both right, for other tests judge all that is stored."""
+        table, account_id = self._table("Entries"), entry["account_id"]["S"]
         key = {name: entry[name] for name in ("account_id", "entry_key")}
-        self._dynamodb.delete_item(TableName=self._table("Entries"), Key=key)
+        self._dynamodb.delete_item(TableName=table, Key=key)
+        right = self.account(account_id)
+        self.change(account_id, **members)
+        try:
+            yield
+        finally:
+            self._dynamodb.put_item(TableName=table, Item=entry)
+            self.change(account_id, **{name: right[name] for name in members})
 
     def audited(self, subject: str) -> list[Item]:
         found: list[Item] = self._dynamodb.query(
@@ -172,16 +183,16 @@ def test_a_head_that_was_altered_is_derived_anew(wallet_id: str, intruder: Intru
 
 
 def test_a_broken_chain_is_refused(wallet_id: str, intruder: Intruder) -> None:
-    intruder.delete_entry(intruder.entries(wallet_id)[0])
-    before = intruder.account(wallet_id)
-    shown = command(wallet_id, "--fix", "--force")
-    assert shown.exit_code == 1
-    assert "Entry 2 follows entry 0." in shown.stdout
-    assert "not repaired: The ledger itself is broken here." in shown.stdout
-    assert {name: value for name, value in intruder.account(wallet_id).items() if name not in _MARKS} == {
-        name: value for name, value in before.items() if name not in _MARKS
-    }
-    assert intruder.audited(wallet_id) == []
+    with intruder.without(intruder.entries(wallet_id)[0]):
+        before = intruder.account(wallet_id)
+        shown = command(wallet_id, "--fix", "--force")
+        assert shown.exit_code == 1
+        assert "Entry 2 follows entry 0." in shown.stdout
+        assert "not repaired: The ledger itself is broken here." in shown.stdout
+        assert {name: value for name, value in intruder.account(wallet_id).items() if name not in _MARKS} == {
+            name: value for name, value in before.items() if name not in _MARKS
+        }
+        assert intruder.audited(wallet_id) == []
 
 
 _MARKS = {*_WORDS, "needs_reconciliation"}
@@ -192,13 +203,12 @@ def test_an_entry_that_was_lost_with_its_place_in_the_account_is_not_forgotten(
 ) -> None:
     """All but the balance says that there was one entry; the transfer knows better."""
     first, second = intruder.entries(wallet_id)
-    intruder.delete_entry(second)
     head = {"version": first["sequence"], "head_hash": first["hash"], "head_time_ms": first["time_ms"]}
-    intruder.change(wallet_id, **head)
-    shown = command(wallet_id, "--fix", "--force")
-    assert shown.exit_code == 1
-    assert "has no entry of the 500 units" in shown.stdout
-    assert intruder.account(wallet_id)["balance"] == {"N": "1500"}
+    with intruder.without(second, **head):
+        shown = command(wallet_id, "--fix", "--force")
+        assert shown.exit_code == 1
+        assert "has no entry of the 500 units" in shown.stdout
+        assert intruder.account(wallet_id)["balance"] == {"N": "1500"}
 
 
 def test_what_was_left_on_hold_goes_back(people: Cast, wallet_id: str, intruder: Intruder) -> None:
