@@ -15,7 +15,7 @@ from tallystick.services.ports.runs import Runs
 from tests.local.changes import run as invoke
 
 BUCKET_S: Final = 10
-PATIENCE_S: Final = 900.0
+PATIENCE_S: Final = 3600.0
 Found = TypeVar("Found")
 
 
