@@ -86,7 +86,7 @@ def test_a_total_at_a_cut_is_one_transaction_whatever_is_written_meanwhile(dynam
     )
     assert total == Total(STRIPE, "USD", 2, -1, 1)
     (call,) = dynamo.calls
-    assert (call.operation, len(call.body["TransactItems"])) == ("TransactGetItems", 1 + 14)
+    assert (call.operation, len(call.body["TransactItems"])) == ("TransactGetItems", 1 + 35)
 
 
 def test_every_read_is_consistent_and_the_index_tells_keys_only(dynamo: Tables) -> None:

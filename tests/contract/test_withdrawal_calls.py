@@ -242,7 +242,7 @@ COSTS: Final[tuple[tuple[Step, list[str], int, float], ...]] = (
     (
         STEPS.submit_a_draft_and_send_paid_at_once,
         [FLOW_READ, ACCOUNT_READ, BREAKER_READ, POSTED, ACCOUNT_READ, POSTED],
-        18,
+        20,
         4,
     ),
     (STEPS.submit_and_send_refused, [FLOW_READ, ACCOUNT_READ, BREAKER_READ, POSTED, SEVERAL_READ, POSTED], 20, 5),

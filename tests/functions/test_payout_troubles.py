@@ -237,6 +237,21 @@ def test_two_payments_of_one_number_are_both_made_once(sandbox: RunningSandbox, 
     assert [(len(made(sandbox, "stellar", key)), in_the_end(key)) for key in ("key-1", "key-2")] == [(1, PAID)] * 2
 
 
+def test_two_payments_that_would_be_one_transaction_are_both_made_once(sandbox: RunningSandbox, clock: Clock) -> None:
+    sandbox.put("stellar", "held", on=True)
+    for key in ("key-1", "key-2"):
+        asked(key, provider="stellar", amount="10")
+    pay_out()
+    sandbox.put("stellar", "held", on=False)
+    sandbox.http.get("/stellar/")
+    for _ in range(3):
+        later(sandbox, clock, 125)
+    assert [in_the_end(key) for key in ("key-1", "key-2")] == [PAID] * 2
+    assert len({shown(key)["payout_id"] for key in ("key-1", "key-2")}) == 2
+    assert len(made(sandbox, "stellar")) == 2
+    assert cloud.alerts() == []
+
+
 @pytest.mark.parametrize(
     ("account", "reason"),
     [

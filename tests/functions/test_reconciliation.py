@@ -22,7 +22,7 @@ from tests.support.moto import Snapshot
 
 QUEUE: Final = providers.RECONCILIATION_QUEUE
 TOMORROW_MS: Final = NOW_MS + 86_400_000
-MOST_BATCHES: Final = 20
+MOST_BATCHES: Final = 40
 HOUR_MS: Final = 3_600_000
 (TICK,) = samples_of("reconciliation_planner")
 SAMPLES: Final = {sample.name: sample for sample in samples_of("integrity")}

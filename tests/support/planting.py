@@ -217,10 +217,10 @@ class Planted(Reconciled):
         """Change a withdrawal."""
         self.store.flow_items[flow.flow_id] = replace(self.standing(flow), **changes)
 
-    def drop_total(self) -> None:
-        """Lose a cent of a tallied account's total."""
+    def drop_total(self, units: int = 1) -> None:
+        """Lose a cent of a tallied account's total, or more, or put it back."""
         key = TALLIED, None
-        self.tallies.sums[key] = replace(self.tallies.sums[key], balance=self.tallies.sums[key].balance + 1)
+        self.tallies.sums[key] = replace(self.tallies.sums[key], balance=self.tallies.sums[key].balance + units)
 
 
 @dataclass(frozen=True)

@@ -79,10 +79,11 @@ class Reconciled(Leaving):
         assert begin(bureau=self.bureau, mode=mode, reason="test", now_ms=self.now_ms)
         return self.work_off()
 
-    def work_off(self, is_time_up: Callable[[], bool] = never) -> Verdict:
-        """Work until no message is left."""
-        while self.messages.sent:
-            key = self.messages.sent.pop(0)
+    def work_off(self, is_time_up: Callable[[], bool] = never, *, run_id: str = "") -> Verdict:
+        """Work until no message is left, or none of a run."""
+        while left := [key for key in self.messages.sent if key.startswith(run_id)]:
+            key = left[0]
+            self.messages.sent.remove(key)
             try:
                 work(bureau=self.bureau, key=key, is_time_up=is_time_up, now_ms=lambda: self.now_ms)
             except NotYet as later:

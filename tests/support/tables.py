@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
+from unittest.mock import patch
 
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
@@ -242,7 +243,8 @@ def _writes(call: Call) -> list[tuple[int, dict[str, Any]]]:
 @contextmanager
 def tables() -> Iterator[Tables]:
     """Make empty tables in moto and bind the models to them."""
-    with mock_aws():
+    limit = patch("moto.dynamodb.responses.TRANSACTION_MAX_ITEMS", 100)  # as AWS has it since 2022
+    with limit, mock_aws():
         connection = connect(REGION)
         bind(TableNames(**{name: name for name in MODELS}), connection)
         for model in MODELS.values():

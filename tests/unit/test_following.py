@@ -70,7 +70,10 @@ def test_a_payout_that_is_told_to_be_paid_and_is_takes_what_was_on_hold(scene: T
     assert (known.state, known.history[-1]) == (State.COMPLETED, Taken(WithdrawalAction.COMPLETE, NOW_MS + 5, "stripe"))
     assert event.transfers == (record_of(scene, sent, PAID).transfer_id,)
     assert (scene.wallet_held(), side(scene, STRIPE), side(scene, FEES)) == (0, 2500, 50)
-    assert scene.store.calls == ["inbox.get", "flows.get", "payer.look_up", "accounts", "commit", "inbox.save"]
+    assert scene.store.calls == [
+        *("inbox.get", "flows.get", "payer.look_up", "accounts", "commit"),
+        *("alerts.end", "alerts.end", "inbox.save"),
+    ]
     check_endings(scene)
     check(scene.store)
 

@@ -116,7 +116,7 @@ def test_a_provider_that_is_away_loses_nothing_and_doubles_nothing(*, signs: boo
     assert len(scene.payer.payouts) == 2
     assert sending_of(scene, first).sends <= 3
     assert (OPEN, "stripe") in scene.alerts.ended
-    assert {(alert.kind, alert.subject) for alert in scene.alerts.raised} == set(scene.alerts.ended)
+    assert {(alert.kind, alert.subject) for alert in scene.alerts.raised} <= set(scene.alerts.ended)
     check_endings(scene)
 
 

@@ -261,7 +261,50 @@ def test_the_hash_of_what_is_signed_is_no_payout_that_was_seen(scene: Told, aske
     assert scene.work_when_due(asked).payout_id is None  # sent again
     scene.scripted.shown, scene.now_ms = Report(Outcome.UNCLEAR, "hash1"), NOW_MS + DRAFT_MS
     assert scene.work(asked).payout_id is None  # only looked at
-    assert "stripe:hash1" not in scene.store.references
+
+
+def test_what_is_signed_is_this_withdrawals_alone_before_it_is_sent(scene: Told, asked: Withdrawal) -> None:
+    scene.store.before = once(SILENCE, "payer.send")
+    scene.work(asked)
+    assert scene.store.references["stripe:hash1"] == asked.flow_id
+
+
+def test_what_another_withdrawal_has_signed_is_not_sent_and_another_one_is_signed(
+    scene: Told, asked: Withdrawal
+) -> None:
+    twin = scene.asked("w2")
+    scene.work(asked)
+    scene.payer.drafts = 0  # the same amount, destination, number and second have the same hash
+    waiting = scene.work(twin)
+    assert (waiting.state, waiting.sending, waiting.not_before_ms) == (State.APPROVED, None, NOW_MS)
+    scene.run_until_nothing_is_open()
+    assert [(payout.payout_id, payout.withdrawal_id) for payout in scene.payer.payouts] == [
+        ("hash1", asked.flow_id),
+        ("hash2", twin.flow_id),
+    ]
+    check_endings(scene)
+
+
+def test_nor_is_it_when_nothing_came_of_a_first_one(scene: Told, asked: Withdrawal) -> None:
+    lost(scene, asked, heard=False)
+    scene.now_ms += DRAFT_MS + 1
+    scene.work(scene.asked("w2"))
+    scene.payer.drafts = 1
+    waiting = scene.work(asked)
+    assert (sending_of(scene, asked).sends, waiting.not_before_ms <= scene.now_ms) == (1, True)
+    scene.run_until_nothing_is_open()
+    assert len({payout.payout_id for payout in scene.payer.payouts}) == 2
+    check_endings(scene)
+
+
+def test_what_was_signed_before_hashes_were_names_is_sent_as_it_is(scene: Told, asked: Withdrawal) -> None:
+    lost(scene, asked, heard=False)
+    scene.store.references.clear()
+    scene.work_when_due(asked)
+    scene.run_until_nothing_is_open()
+    assert (scene.payer.drafts, [payout.payout_id for payout in scene.payer.payouts]) == (1, ["hash1"])
+    assert scene.store.references["stripe:hash1"] == asked.flow_id
+    check_endings(scene)
 
 
 # What was found

@@ -53,7 +53,9 @@ def test_before_its_time_nothing_is_done(scene: Told, asked: Withdrawal, state: 
 def test_what_waits_for_a_person_or_is_at_its_end_is_left_alone(scene: Told, asked: Withdrawal, state: State) -> None:
     known = scene.put_in_state(asked, state=state)
     assert scene.work(asked) == known
-    assert scene.store.calls == ["flows.get", *(["alerts.raise"] if state in {State.FAILED, State.RETURNED} else [])]
+    told = ["alerts.raise"] if state in {State.FAILED, State.RETURNED} else []
+    ended = [] if state is State.IN_REVIEW else ["alerts.end"]
+    assert scene.store.calls == ["flows.get", *told, *ended]
 
 
 # What had to wait for its destination

@@ -118,14 +118,14 @@ def test_a_message_that_comes_in_time_is_a_try(scene: Incoming) -> None:
     assert scene.handle(event).event.attempts == 2
 
 
-def test_an_event_that_is_finished_is_left_alone_whatever_its_times_say(scene: Incoming) -> None:
+def test_an_event_that_is_finished_is_left_alone_but_for_its_alert_whatever_its_times_say(scene: Incoming) -> None:
     event = scene.event("succeeded")
     finished = scene.handle(event).event
     scene.store.calls.clear()
-    for state in set(EventState) - {EventState.OPEN}:
+    for state in (EventState.DEAD, EventState.DONE, EventState.RESOLVED):
         scene.inbox.events[event.inbox_key] = replace(finished, state=state, not_before_ms=NOW_MS + HOUR_MS)
         assert scene.handle(event) == Handled(scene.stored(event), wait_ms=None)
-    assert scene.store.calls == ["inbox.get"] * 3
+    assert scene.store.calls == ["inbox.get", *["inbox.get", "alerts.end"] * 2]
 
 
 def test_an_event_that_is_not_there_is_a_bug(scene: Incoming) -> None:
@@ -286,6 +286,33 @@ def test_an_alert_whose_event_could_not_be_written_comes_again(scene: Incoming) 
     assert scene.alerts.kinds == ["WEBHOOK_FAILURE"] * 2
 
 
+def test_an_alert_ends_when_the_event_succeeds_although_nobody_wrote_that_it_was_dead(scene: Incoming) -> None:
+    """Found by the simulator: whoever told people died before it wrote that down."""
+    event = scene.event("unknown", paid("pi_5"), order=("dep_5",))
+    scene.store.before = once(StoreUnavailable("throttled"), "inbox.save")
+    with pytest.raises(StoreUnavailable):
+        scene.handle(event)
+    scene.order("dep_5")
+    assert scene.handle(event).event.state is EventState.DONE
+    assert (scene.alerts.kinds, scene.alerts.ended) == (
+        ["WEBHOOK_FAILURE"],
+        [("WEBHOOK_FAILURE", event.dead_letter_id)],
+    )
+
+
+@pytest.mark.parametrize("state", [EventState.DONE, EventState.OPEN])
+def test_an_alert_of_what_somebody_else_has_finished_meanwhile_ends(scene: Incoming, state: EventState) -> None:
+    event = scene.arrival("gibberish")
+
+    def overtake(call: str) -> None:
+        if call == "inbox.save":
+            scene.inbox.events[event.inbox_key] = replace(event, state=state, version=event.version + 1)
+
+    scene.store.before = overtake
+    scene.handle(event)
+    assert scene.alerts.ended == ([("WEBHOOK_FAILURE", event.dead_letter_id)] if state is EventState.DONE else [])
+
+
 @pytest.mark.parametrize("error", [RuntimeError("no topic"), StoreUnavailable("throttled")])
 def test_an_event_is_not_done_before_people_know_what_they_have_to(scene: Incoming, error: Exception) -> None:
     scene.mark("wal_a", Status.CLOSED)
@@ -350,7 +377,7 @@ def test_an_event_that_was_old_when_it_arrived_is_confirmed(scene: Incoming, age
 def test_an_old_event_that_says_nothing_is_not_worth_asking(scene: Incoming) -> None:
     event = told(scene, "noise", Notice("noise", ("dep_1",), occurred_at_ms=0))
     assert scene.handle(event).event.state is EventState.DONE
-    assert scene.store.calls == ["inbox.get", "inbox.save"]
+    assert scene.store.calls == ["inbox.get", "alerts.end", "inbox.save"]
 
 
 def test_an_event_that_leaves_facts_out_is_asked_about_and_they_are_what_counts(scene: Incoming) -> None:

@@ -69,9 +69,9 @@ def test_a_bucket_is_ten_seconds() -> None:
     assert bucket_ends_ms(1) == 20_000
 
 
-def test_a_cut_takes_the_buckets_from_there_to_two_minutes_from_now() -> None:
-    assert buckets_since(NOW_MS, NOW_MS + 3) == range(bucket_of(NOW_MS), bucket_of(NOW_MS + 120_000) + 1)
-    assert len(buckets_since(NOW_MS + 130_000, NOW_MS)) == 0
+def test_a_cut_takes_the_buckets_from_there_to_where_a_fast_clock_may_write() -> None:
+    assert buckets_since(NOW_MS, NOW_MS + 3) == range(bucket_of(NOW_MS), bucket_of(NOW_MS + 330_000) + 1)
+    assert len(buckets_since(NOW_MS + 340_000, NOW_MS)) == 0
 
 
 def test_a_cut_within_a_bucket_is_a_mistake() -> None:
@@ -80,7 +80,7 @@ def test_a_cut_within_a_bucket_is_a_mistake() -> None:
 
 
 def test_a_cut_that_no_transaction_reaches_is_refused() -> None:
-    oldest_ms = NOW_MS - 860_000
+    oldest_ms = NOW_MS - 650_000
     assert len(buckets_since(oldest_ms, NOW_MS)) == MAX_ITEMS - 1
     with pytest.raises(CutTooOld):
         buckets_since(oldest_ms - 10_000, NOW_MS)

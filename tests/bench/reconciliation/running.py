@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import Final, TypeVar
 
 import httpx
@@ -50,17 +49,19 @@ class Runner:
         return self._ended()
 
     def _ended(self) -> list[Verdict]:
-        """Wait until no run is under way, and none that a suspicion begins; answer the verdicts since."""
-        known = {verdict.run.run_id for verdict in self.verdicts}
+        """Wait until no run is under way, and none that a suspicion begins; answer the verdicts since.
+
+        A full run that confirms another follows at once, so verdicts are gathered at each look.
+        """
         found: dict[str, Verdict] = {}
-        while True:
-            current = wait_for(self._runs.current, lambda run: run.ended_at_ms is not None)
-            newest = wait_for(self._runs.newest, partial(_is_of, current))
-            for verdict in filter(None, map(self._runs.newest, Mode)):
-                found[verdict.run.run_id] = verdict
-            if not newest.suspicion:
-                break
-            time.sleep(1)  # its full run begins
+
+        def is_over(run: Run) -> bool:
+            found.update({one.run.run_id: one for one in filter(None, map(self._runs.newest, Mode))})
+            verdict = found.get(run.run_id)
+            return run.ended_at_ms is not None and verdict is not None and not verdict.suspicion
+
+        wait_for(self._runs.current, is_over)
+        known = {verdict.run.run_id for verdict in self.verdicts}
         new = sorted((one for name, one in found.items() if name not in known), key=lambda one: one.run.started_at_ms)
         self.verdicts += new
         return new
@@ -74,7 +75,3 @@ def wait_for(look: Callable[[], Found | None], is_enough: Callable[[Found], bool
             raise TimeoutError(f"still {found}")
         time.sleep(0.2)
     return found
-
-
-def _is_of(run: Run, verdict: Verdict) -> bool:
-    return verdict.run.run_id == run.run_id

@@ -82,6 +82,12 @@ def test_a_payout_is_pending_until_somebody_says_otherwise(sandbox: RunningSandb
     assert now == {**made, "status": "failed", "failure_code": "account_closed"}
 
 
+def test_payouts_may_be_made_as_paid(sandbox: RunningSandbox) -> None:
+    sandbox.put("stripe", "payouts", status="paid")
+    made = sandbox.http.post("/stripe/v1/payouts", headers=STRIPE, data=PAYOUT).json()
+    assert made["status"] == "paid"
+
+
 def test_newer_payouts_are_listed_first(sandbox: RunningSandbox) -> None:
     for number, created in {3: 3, 1: 2, 2: 2, 0: 1}.items():
         sandbox.put("stripe", f"po_{number}", created=created)

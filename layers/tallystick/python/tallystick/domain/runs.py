@@ -29,7 +29,8 @@ class Part(StrEnum):
 class Run:
     """Describe a run. All money is added up as it was at `cut_ms`: what has a time of then or later does not count.
 
-    `looked` counts how often the sums were looked at, `ended_at_ms` is None while it goes on.
+    `looked` counts how often the sums were looked at, `ended_at_ms` is None while it goes on. `confirming` counts the
+    runs in a row, with this one, that were begun at once to confirm what the one before had found.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Run:
     looked: int = 0
     ended_at_ms: int | None = None
     version: int = 0
+    confirming: int = 0
 
     @property
     def parts(self) -> list[tuple[Part, int]]:
@@ -122,9 +124,9 @@ class Progress:
 class Verdict:
     """Say what a run came to.
 
-    `differences` are sums that do not fit, with the units: of an asset, or of a tallied account. `suspicion` is why a
-    run of what has changed asks for a full one. `booked` is what each tallied account's total was at the cut; when that
-    could not be told any more, the totals are not judged.
+    `differences` are sums that do not fit, with the units: of an asset, or of a tallied account; `unconfirmed` are
+    those that no other full run has found yet. `suspicion` is why a run asks for a full one. `booked` is what each
+    tallied account's total was at the cut; when that could not be told any more, the totals are not judged.
     """
 
     run: Run
@@ -133,6 +135,7 @@ class Verdict:
     suspicion: str | None = None
     booked: Mapping[str, int] = field(default_factory=dict)
     is_judged: bool = True
+    unconfirmed: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def is_sound(self) -> bool:

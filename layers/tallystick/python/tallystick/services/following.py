@@ -9,7 +9,7 @@ from tallystick.domain.money import format_units
 from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.transfers import Transfer
 from tallystick.domain.webhooks import EventRejected
-from tallystick.domain.withdrawals import OPEN, Withdrawal, WithdrawalAction, WithdrawalState
+from tallystick.domain.withdrawals import Withdrawal, WithdrawalAction, WithdrawalState
 from tallystick.services.ports.alerts import Alert, Alerts
 from tallystick.services.ports.flows import Flows
 from tallystick.services.ports.payouts import Payer
@@ -95,8 +95,12 @@ def advanced(withdrawal: Withdrawal, report: Report, now_ms: int) -> Step | None
     following, posts = withdrawal.taken(action, at_ms=now_ms, by=withdrawal.provider, note=report.reason)
     payout_id = withdrawal.payout_id or report.payout_id
     failure = report.reason or "failed" if report.outcome is Outcome.FAILED else None
-    names = [f"{withdrawal.provider}:{payout_id}"] if payout_id and not withdrawal.payout_id else []
-    return Step(replace(following, payout_id=payout_id, failure=failure), posts, names)
+    return Step(replace(following, payout_id=payout_id, failure=failure), posts, new_names(withdrawal, payout_id))
+
+
+def new_names(withdrawal: Withdrawal, payout_id: str | None) -> list[str]:
+    """Name a withdrawal by its payout, once that is known: no other one can have the name then."""
+    return [f"{withdrawal.provider}:{payout_id}"] if payout_id and not withdrawal.payout_id else []
 
 
 def contradiction(withdrawal: Withdrawal, report: Report) -> str | None:
@@ -133,8 +137,11 @@ def outcome_alerts(withdrawal: Withdrawal) -> Iterator[Alert]:
 
 
 def end_worries(alerts: Alerts, withdrawal: Withdrawal) -> None:
-    """Say that nothing is unclear any more about a withdrawal that was told of and is at its end."""
-    if withdrawal.alerted_of is not None and withdrawal.state not in OPEN:
+    """Say that nothing is unclear any more about a withdrawal that is at its end.
+
+    Whether people were told the withdrawal may not know: whoever told them may have died before writing it down.
+    """
+    if not withdrawal.is_open:
         alerts.end_alert(PAYOUT_UNCLEAR, withdrawal.flow_id)
 
 

@@ -14,7 +14,7 @@ from tallystick.domain.provider_matching import DIFFERENCES
 from tallystick.domain.runs import Mode, Run, Verdict
 from tallystick.domain.webhooks import Provider
 from tallystick.services.admin import Admin
-from tallystick.services.judging import CONSERVATION
+from tallystick.services.judging import CONSERVATION, of_totals
 from tallystick.services.ports.ledger import Book
 from tallystick.services.ports.provider_records import Runs as ProviderRuns
 from tallystick.services.ports.runs import Runs
@@ -50,7 +50,8 @@ class Check:
 class House:
     """Show what the house holds of an asset, account by account, in signed units, and the sum over all accounts.
 
-    `difference` is that sum at the cut of the newest run that could tell, 0 when no money was lost or made.
+    `difference` is that sum at the cut of the newest run that could tell, 0 when no money was lost or made; None when
+    that is not known, or not confirmed yet.
     """
 
     asset: Asset
@@ -74,7 +75,8 @@ def checks(*, runs: Runs, caller: Caller, now_ms: int, every_ms: Mapping[Mode, i
     verdicts = {mode: runs.newest(mode) for mode in Mode}
     newest = max(filter(None, verdicts.values()), key=lambda one: one.run.started_at_ms, default=None)
     found = [_wallets(mode, verdicts[mode], now_ms, every_ms[mode]) for mode in Mode]
-    return [*found, _conservation(newest), _totals(verdicts[Mode.FULL])]
+    full = verdicts[Mode.FULL]
+    return [*found, _conservation(newest, full), _totals(full)]
 
 
 def provider_checks(
@@ -101,10 +103,11 @@ def house(*, book: Book, tallies: Tallies, runs: Runs, assets: Mapping[str, Asse
         held.setdefault(total.asset, {})[total.account_id] = total.balance
     for account in book.accounts([suspense_id(code) for code in assets]).values():
         held[account.asset.code][account.account_id] = account.balance
-    judged = [verdict for mode in Mode if (verdict := runs.newest(mode)) and verdict.is_judged]
+    full = runs.newest(Mode.FULL)
+    judged = [verdict for verdict in (runs.newest(Mode.CHANGED), full) if verdict and verdict.is_judged]
     newest = max(judged, key=lambda verdict: verdict.run.cut_ms, default=None)
     return [
-        House(assets[code], accounts, _difference(newest, code), newest.run.cut_ms if newest else None)
+        House(assets[code], accounts, _difference(newest, full, code), newest.run.cut_ms if newest else None)
         for code, accounts in sorted(held.items())
         if accounts and code in assets
     ]
@@ -155,34 +158,44 @@ def _provider(run: ProviderRun, now_ms: int, every_ms: int) -> Check:
     return Check(name, standing, run.ended_ms, None, facts)
 
 
-def _conservation(verdict: Verdict | None) -> Check:
-    """Show whether all accounts of each asset sum to zero."""
+def _conservation(verdict: Verdict | None, full: Verdict | None) -> Check:
+    """Show whether all accounts of each asset sum to zero; UNKNOWN while a difference is not confirmed."""
     if verdict is None or not verdict.is_judged:
         return Check("conservation", Standing.UNKNOWN)
     assets = sorted(verdict.sums.at_cut)
-    facts = {asset: units for asset in assets if (units := _difference(verdict, asset)) is not None}
-    fits = len(facts) == len(assets) and not any(facts.values())
-    standing = Standing.OK if fits else Standing.FAILING
-    return Check("conservation", standing, _ended_at(verdict), verdict.run.cut_ms, facts)
+    facts = {asset: units for asset in assets if (units := _difference(verdict, full, asset)) is not None}
+    is_clear = len(facts) == len(assets)
+    return _summed("conservation", verdict, facts, is_failing=any(facts.values()), is_clear=is_clear)
 
 
 def _totals(verdict: Verdict | None) -> Check:
-    """Show whether the totals of tallied accounts are what all transfers have posted to them."""
+    """Show whether totals are what all transfers have posted to them; UNKNOWN while a difference is not confirmed."""
     if verdict is None or not verdict.is_judged:
         return Check("totals", Standing.UNKNOWN)
-    off = {name: units for name, units in verdict.differences.items() if not name.startswith(CONSERVATION)}
-    facts: dict[str, str | int] = {**off, "accounts": len(verdict.sums.rebuilt)}
-    return Check("totals", Standing.FAILING if off else Standing.OK, _ended_at(verdict), verdict.run.cut_ms, facts)
+    off = of_totals(verdict.differences)
+    facts = {**off, "accounts": len(verdict.sums.rebuilt)}
+    return _summed("totals", verdict, facts, is_failing=bool(off), is_clear=not of_totals(verdict.unconfirmed))
 
 
-def _difference(verdict: Verdict | None, asset: str) -> int | None:
-    """Add up what all accounts of an asset held at the cut; None when that is not known for sure."""
+def _summed(name: str, verdict: Verdict, units: Mapping[str, int], *, is_failing: bool, is_clear: bool) -> Check:
+    standing = Standing.FAILING if is_failing else Standing.OK if is_clear else Standing.UNKNOWN
+    facts: dict[str, str | int] = {**units}
+    if verdict.suspicion and not is_clear:
+        facts["suspicion"] = verdict.suspicion
+    return Check(name, standing, _ended_at(verdict), verdict.run.cut_ms, facts)
+
+
+def _difference(verdict: Verdict | None, full: Verdict | None, asset: str) -> int | None:
+    """Add up what all accounts of an asset held at the cut; None when that is not known, or not confirmed yet."""
     if verdict is None:
         return None
     if verdict.run.mode is Mode.FULL:
-        return verdict.differences.get(CONSERVATION + asset, 0)
+        name = CONSERVATION + asset
+        return None if name in verdict.unconfirmed else verdict.differences.get(name, 0)
     tallied = sum(units for name, units in verdict.booked.items() if name.endswith(f":{asset}"))
-    return verdict.sums.at_cut.get(asset, 0) + tallied
+    units = verdict.sums.at_cut.get(asset, 0) + tallied
+    is_confirmed = full is not None and any(subject.endswith(f":{asset}") for subject in full.differences)
+    return units if is_confirmed or not units else None
 
 
 def _ended_at(verdict: Verdict) -> int:

@@ -40,13 +40,31 @@ def judge(*, cover: Cover, run: Run, sums: Sums, previous: Verdict | None, now_m
     return verdict
 
 
+def confirmed(verdict: Verdict, earlier: Verdict | None) -> Verdict:
+    """Believe those differences of a full run that the one before has found, too; the others are a suspicion.
+
+    A movement whose clock was minutes wrong may fall between the looks at two sums, which then do not fit; in the next
+    run they do. What was told stays until it fits, and what a run cannot judge stays as it was.
+    """
+    told, doubtful = (earlier.differences, earlier.unconfirmed) if earlier else ({}, {})
+    known, found = {**told, **doubtful}, verdict.differences
+    new = {subject: units for subject, units in found.items() if known.get(subject) != units}
+    differences = {subject: units for subject, units in found.items() if subject in told or subject not in new}
+    unconfirmed = {subject: units for subject, units in new.items() if subject not in told}
+    if not verdict.is_judged:
+        differences, unconfirmed = {**of_totals(told), **differences}, {**of_totals(doubtful), **unconfirmed}
+    asked = sorted({**new, **unconfirmed})
+    suspicion = f"To be confirmed: {', '.join(asked)}." if asked else None
+    return replace(verdict, differences=differences, unconfirmed=unconfirmed, suspicion=suspicion)
+
+
 def tell(*, cover: Cover, verdict: Verdict, full: Verdict | None) -> None:
     """Raise an alert for each sum that does not fit, and end those of what has fitted again since the last full run.
 
     Raises:
         StoreUnavailable: try again; who was told is not told again.
     """
-    for subject in sorted(_fitting(verdict, full) - set(verdict.differences)):
+    for subject in sorted(_fitting(verdict, full) - {*verdict.differences, *verdict.unconfirmed}):
         cover.alerts.end_alert(BALANCE_MISMATCH, subject)
     for subject, units in sorted(verdict.differences.items()):
         facts = {"difference_units": str(units), "cut": to_rfc3339(verdict.run.cut_ms), "run_id": verdict.run.run_id}
@@ -59,12 +77,14 @@ def _fitting(verdict: Verdict, full: Verdict | None) -> set[str]:
 
     A run of what has changed knows totals and no transfers: what only transfers have shown it cannot clear up.
     """
-    if not verdict.is_judged or verdict.suspicion:
+    if not verdict.is_judged:
         return set()
     assets = {CONSERVATION + asset for asset in verdict.sums.at_cut}
     told = set(full.differences) if full else set()
     if verdict.run.mode is Mode.FULL:
         return assets | set(verdict.sums.rebuilt) | told
+    if verdict.suspicion:
+        return set()
     visible = set(_unconserved(full.sums, full.booked)) if full else set()
     return (assets | visible) - (told - visible)
 
@@ -110,6 +130,11 @@ def _unconserved(sums: Sums, tallied: Mapping[str, int]) -> dict[str, int]:
     for account_id, units in tallied.items():
         totals[account_id.rpartition(":")[2]] += units
     return _nonzero({CONSERVATION + asset: units for asset, units in totals.items()})
+
+
+def of_totals(units: Mapping[str, int]) -> dict[str, int]:
+    """Choose the differences of totals from those of sums of an asset."""
+    return {name: difference for name, difference in units.items() if not name.startswith(CONSERVATION)}
 
 
 def _less(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

@@ -23,6 +23,7 @@ from tallystick.services.following import (
     alert_of,
     contradiction,
     end_worries,
+    new_names,
     outcome_alerts,
     taken_name,
 )
@@ -158,9 +159,14 @@ def _may_repeat(payer: Payer, withdrawal: Withdrawal, sending: Sending, now_ms: 
 
 
 def _send(office: PayoutOffice, payer: Payer, following: Withdrawal, sending: Sending, now_ms: int) -> Withdrawal:
-    """Write down that it is sent, and what; then send it once."""
+    """Write down that it is sent, and what; then send it once.
+
+    What is signed may be what another withdrawal has signed in the same second, and would be carried out once for both.
+    So its id is a name of the first that writes it down; the other one is swept, and signed anew.
+    """
     following = replace(following, sending=sending, not_before_ms=now_ms + office.checks_ms[0])
-    if not office.books.flows.save(following):
+    names = new_names(following, sending.draft.payout_id) if sending.draft else []
+    if not office.books.flows.save(following, names):
         return _now(office, following)
     report = payer.send(following)
     if report.outcome is Outcome.UNCLEAR:
@@ -217,8 +223,7 @@ def _later(office: PayoutOffice, withdrawal: Withdrawal, now_ms: int, seen: Repo
     following = replace(
         _next(withdrawal), payout_id=payout_id, checks=withdrawal.checks + 1, not_before_ms=now_ms + wait_ms
     )
-    names = [f"{withdrawal.provider}:{payout_id}"] if payout_id and not withdrawal.payout_id else []
-    if office.books.flows.save(following, names):
+    if office.books.flows.save(following, new_names(withdrawal, payout_id)):
         return following
     return _overtaken(office, withdrawal, seen, now_ms) if seen else _now(office, withdrawal)
 

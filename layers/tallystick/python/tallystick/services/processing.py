@@ -76,8 +76,11 @@ def handle(*, office: Office, inbox_key: str, now_ms: int) -> Handled:
     event = office.inbox.get(inbox_key)
     if event is None:
         raise InvariantViolated(f"there is no event {inbox_key} in the inbox")
-    if event.state is not EventState.OPEN or now_ms < event.not_before_ms:
-        return Handled(event, wait_ms=max(0, event.not_before_ms - now_ms) if event.state is EventState.OPEN else None)
+    if event.state is not EventState.OPEN:
+        _end_failure(office, event)
+        return Handled(event)
+    if now_ms < event.not_before_ms:
+        return Handled(event, wait_ms=event.not_before_ms - now_ms)
     return _try(office, event, now_ms)
 
 
@@ -192,16 +195,22 @@ def _bury(office: Office, event: InboxEvent, reason: str, detail: str, now_ms: i
         office.alerts.end_alert(WEBHOOK_FAILURE, event.dead_letter_id)
     # Before it is written: an alert that is lost would be worse than one that comes twice.
     office.alerts.raise_alert(_alert(WEBHOOK_FAILURE, "high", dead, reason=reason, detail=detail))
-    office.inbox.save(dead)
+    if not office.inbox.save(dead):
+        _end_failure(office, office.inbox.get(event.inbox_key) or event)
     return Handled(dead)
 
 
 def _end(office: Office, event: InboxEvent, result: Settled | Followed | None) -> None:
-    """Say what is over by an event that was processed; it is asked of nobody where nothing was told."""
-    if event.dead_at_ms is not None:
-        office.alerts.end_alert(WEBHOOK_FAILURE, event.dead_letter_id)
+    """Say what is over by an event that was processed."""
+    office.alerts.end_alert(WEBHOOK_FAILURE, event.dead_letter_id)
     if isinstance(result, Followed):
         end_worries(office.alerts, result.withdrawal)
+
+
+def _end_failure(office: Office, event: InboxEvent) -> None:
+    """Take back what was told of an event that is over after all: who told it may have died before writing it down."""
+    if event.state in {EventState.DONE, EventState.RESOLVED}:
+        office.alerts.end_alert(WEBHOOK_FAILURE, event.dead_letter_id)
 
 
 def _alert(kind: str, severity: str, event: InboxEvent, **facts: str) -> Alert:

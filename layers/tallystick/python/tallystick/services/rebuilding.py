@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tallystick.domain.errors import InvariantViolated
-from tallystick.domain.tallies import AHEAD_MS, Compared, Rejected, Sums, Total, cut_before, sums_of
+from tallystick.domain.tallies import Compared, Rejected, Sums, Total, cut_before, sums_of
 from tallystick.domain.transfers import Transfer
 from tallystick.services.admin import Admin
 from tallystick.services.ports.ledger import Pause
@@ -13,7 +13,7 @@ from tallystick.services.ports.paging import Page
 from tallystick.services.ports.tallies import Tallies, TransferRecords
 from tallystick.services.tallying import add, total_at, tried
 
-SETTLED_MS: Final = AHEAD_MS
+SETTLED_MS: Final = 120_000
 """So long after a transfer the stream has told of it, and its record has been there for a while."""
 
 CORRECTED: Final = "tally-corrected"

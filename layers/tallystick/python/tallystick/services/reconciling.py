@@ -13,7 +13,7 @@ from tallystick.domain.chain import digest
 from tallystick.domain.runs import Mode, Part, Progress, Run, Sums, Verdict, total
 from tallystick.domain.tallies import cut_before
 from tallystick.services.covering import Cover, cover_accounts, cover_transfers
-from tallystick.services.judging import judge, tell
+from tallystick.services.judging import confirmed, judge, tell
 from tallystick.services.ports.agenda import Queue
 from tallystick.services.ports.runs import Runs
 
@@ -22,6 +22,9 @@ STALE_MS: Final = 2 * 3_600_000
 
 MAX_LOOKS: Final = 6
 """Times that the sums are looked at before a difference is believed: the stream that adds up totals may lag."""
+
+MAX_CONFIRMING: Final = 3
+"""Full runs in a row that are begun at once, each to confirm what the one before has found."""
 
 
 class NotYet(Exception):
@@ -38,7 +41,8 @@ class Rhythm:
     """Say how runs are made.
 
     `margin_ms` lies between the cut and the beginning: longer than any movement takes from its time to its commit.
-    A full run is due after `full_every_ms`, and is not repeated on a suspicion before `full_pause_ms` have passed.
+    A full run is due after `full_every_ms`. On a suspicion it is not repeated before `full_pause_ms` have passed, but
+    what it has found itself is confirmed at once.
     """
 
     segments: int = 16
@@ -67,12 +71,23 @@ def tick(*, bureau: Bureau, now_ms: int) -> Run | None:
     if current is not None and _is_under_way(current, now_ms):
         bureau.queue.send(_unfinished(bureau, current))
         return None
-    mode, reason = _due(bureau, now_ms)
-    return begin(bureau=bureau, mode=mode, reason=reason, now_ms=now_ms)
+    mode, reason, confirming = _due(bureau, now_ms)
+    return begin(bureau=bureau, mode=mode, reason=reason, now_ms=now_ms, confirming=confirming)
 
 
-def begin(*, bureau: Bureau, mode: Mode, reason: str, now_ms: int, audit: AuditRecord | None = None) -> Run | None:
-    """Begin a run, unless one is under way; with it goes the record of who asked for it."""
+def begin(
+    *,
+    bureau: Bureau,
+    mode: Mode,
+    reason: str,
+    now_ms: int,
+    audit: AuditRecord | None = None,
+    confirming: int = 0,
+) -> Run | None:
+    """Begin a run, unless one is under way; with it goes the record of who asked for it.
+
+    Runs are ordered by when they began, so one begins after the one before it whatever the clocks say.
+    """
     current = bureau.runs.current()
     if current is not None and _is_under_way(current, now_ms):
         return None
@@ -82,10 +97,11 @@ def begin(*, bureau: Bureau, mode: Mode, reason: str, now_ms: int, audit: AuditR
         run_id=f"run_{digest('tallystick/run/1', str(version), str(now_ms))[:24]}",
         mode=mode,
         reason=reason,
-        started_at_ms=now_ms,
+        started_at_ms=max(now_ms, current.started_at_ms + 1) if current else now_ms,
         cut_ms=cut_before(now_ms, rhythm.margin_ms),
         segments=rhythm.segments,
         version=version,
+        confirming=confirming,
     )
     if not bureau.runs.save(run, audit):
         return None
@@ -130,9 +146,9 @@ def _concluded(bureau: Bureau, run: Run, now_ms: int) -> str:
         return "done"
     verdict = _verdict(bureau, run, total(segment.sums for segment in segments), now_ms)
     bureau.runs.save(replace(run, ended_at_ms=verdict.run.ended_at_ms, version=run.version + 1))
-    mode, reason = _due(bureau, now_ms)
+    mode, reason, confirming = _due(bureau, now_ms)
     if verdict.suspicion and mode is Mode.FULL:
-        begin(bureau=bureau, mode=mode, reason=reason, now_ms=now_ms)
+        begin(bureau=bureau, mode=mode, reason=reason, now_ms=now_ms, confirming=confirming)
     return "concluded"
 
 
@@ -141,25 +157,33 @@ def _verdict(bureau: Bureau, run: Run, sums: Sums, now_ms: int) -> Verdict:
     newest = bureau.runs.newest()
     if newest is not None and newest.run.run_id == run.run_id:
         return newest
+    full = bureau.runs.newest(Mode.FULL)
     verdict = judge(cover=bureau.cover, run=run, sums=sums, previous=newest, now_ms=now_ms)
+    if run.mode is Mode.FULL:
+        verdict = confirmed(verdict, full)
     if (verdict.differences or verdict.suspicion) and run.looked < MAX_LOOKS:
         bureau.runs.save(replace(run, looked=run.looked + 1, version=run.version + 1))
         raise NotYet(bureau.rhythm.look_again_ms)
-    tell(cover=bureau.cover, verdict=verdict, full=bureau.runs.newest(Mode.FULL))
+    tell(cover=bureau.cover, verdict=verdict, full=full)
     ended = replace(verdict, run=replace(run, ended_at_ms=now_ms))
     bureau.runs.conclude(ended)
     return ended
 
 
-def _due(bureau: Bureau, now_ms: int) -> tuple[Mode, str]:
-    """Choose how much to read: everything when that is due, or when the last run became suspicious."""
+def _due(bureau: Bureau, now_ms: int) -> tuple[Mode, str, int]:
+    """Choose how much to read: everything when that is due, or when the last run became suspicious.
+
+    Answers why, too, and which run in a row it is that confirms the one before.
+    """
     newest, whole = bureau.runs.newest(), bureau.runs.newest(Mode.FULL)
     since_ms = now_ms - (whole.run.started_at_ms if whole else 0)
+    if whole and whole.suspicion and whole.run.confirming < MAX_CONFIRMING:
+        return Mode.FULL, whole.suspicion, whole.run.confirming + 1
     if since_ms >= bureau.rhythm.full_every_ms:
-        return Mode.FULL, "It is due."
+        return Mode.FULL, "It is due.", 0
     if newest and newest.suspicion and since_ms >= bureau.rhythm.full_pause_ms:
-        return Mode.FULL, newest.suspicion
-    return Mode.CHANGED, "It is due."
+        return Mode.FULL, newest.suspicion, 0
+    return Mode.CHANGED, "It is due.", 0
 
 
 def _unfinished(bureau: Bureau, run: Run) -> list[str]:

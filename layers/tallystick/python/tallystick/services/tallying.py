@@ -81,7 +81,7 @@ def total_at(*, tallies: Tallies, pause: Pause, account_id: str, cut_ms: int, no
 
     Raises:
         InvariantViolated: the cut is not between two buckets.
-        CutTooOld: the cut is more than about 14 minutes ago.
+        CutTooOld: the cut is more than about 10 minutes ago.
         StoreUnavailable: the total was being written at every try.
     """
     buckets = buckets_since(cut_ms, now_ms)
