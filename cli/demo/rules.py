@@ -26,7 +26,8 @@ Violations = Iterator[str]
 
 def digest(*parts: str) -> str:
     """Hash texts, each prefixed by its length in bytes."""
-    return hashlib.sha256(b"".join(b"%d:%b" % (len(part.encode()), part.encode()) for part in parts)).hexdigest()
+    prefixed = [b"%d:%b" % (len(octets), octets) for octets in map(str.encode, parts)]
+    return hashlib.sha256(b"".join(prefixed)).hexdigest()
 
 
 def marker_key(transfer_id: str) -> str:
@@ -77,7 +78,7 @@ def overheld(stored: Stored) -> Callable[[Item], Violations]:
     balances = {account["account_id"]: account["balance"] for account in stored.accounts}
     held: Counter[str] = Counter()
     for withdrawal in withdrawals_of(stored):
-        held[withdrawal["wallet_id"]] += balances[hold_of(withdrawal)]
+        held[withdrawal["wallet_id"]] += balances.get(hold_of(withdrawal), 0)
 
     def broken(account: Item) -> Violations:
         if account["held"] != held[account["account_id"]]:

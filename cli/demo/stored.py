@@ -1,7 +1,9 @@
 """Read everything that a deployment has stored, with an administrator's credentials and without the product's code."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import httpx
@@ -10,6 +12,7 @@ from cli.local.deployment import Deployment
 
 Item = Mapping[str, Any]
 
+ENTRY_KEY: Final = itemgetter("account_id", "entry_key")
 NUMBER_BYTES: Final = 2
 NESTING_BYTES: Final = 3
 
@@ -33,9 +36,9 @@ class Stored:
 
         def scan(output: str) -> list[Item]:
             pages = dynamodb.get_paginator("scan").paginate(TableName=deployment.outputs[output], ConsistentRead=True)
-            return [{name: _plain(value) for name, value in item.items()} for page in pages for item in page["Items"]]
+            return [plain(item) for page in pages for item in page["Items"]]
 
-        entries = sorted(scan("EntriesTable"), key=lambda entry: (entry["account_id"], entry["entry_key"]))
+        entries = sorted(scan("EntriesTable"), key=ENTRY_KEY)
         names = ("Accounts", "Transfers", "Inbox", "Flows", "Operations")
         accounts, transfers, events, flows, operations = (tuple(scan(f"{name}Table")) for name in names)
         payouts = tuple(_payouts(deployment.sandbox_url))
@@ -58,7 +61,9 @@ class Stored:
 
     def entries_of(self, account_id: str) -> Iterable[Item]:
         """List an account's entries, oldest first."""
-        return (entry for entry in self.entries if entry["account_id"] == account_id)
+        of_account = itemgetter("account_id")
+        first = bisect_left(self.entries, account_id, key=of_account)
+        return self.entries[first : bisect_right(self.entries, account_id, lo=first, key=of_account)]
 
     def _records(self, kind: str) -> list[Item]:
         return [record for record in self.records if record["item"] == kind]
@@ -79,6 +84,11 @@ def _payouts(sandbox_url: str) -> Iterable[Item]:
     for thing in things("stellar").values():
         if "transaction_hash" in thing:
             yield {"name": thing["transaction_hash"], "status": "paid"}
+
+
+def plain(item: Mapping[str, Mapping[str, Any]]) -> Item:
+    """Read an item that is in the form of DynamoDB's API."""
+    return {name: _plain(value) for name, value in item.items()}
 
 
 def size(item: Item) -> int:

@@ -13,7 +13,8 @@ Beside them is a control API for tests below `/_control/`:
 - `GET /_control/calls?provider=stripe`: the calls so far
 - `POST /_control/reset`: forget everything
 
-Payouts are pending when they are made, and never taken away: those with a withdrawal's id or reference can be counted.
+Payouts are pending when they are made, unless the thing `payouts` says otherwise (`{"status": "paid"}`); they are never
+taken away: those with a withdrawal's id or reference can be counted.
 Lists have the time at which a thing was changed last by this API, unless it tells its own (`paid_at`, `settled_at`).
 The thing `balance`, such as `{"usd": 1000}`, limits each; without it there is money enough.
 """
@@ -29,7 +30,7 @@ from urllib.parse import parse_qsl
 
 from cli.local.sandbox.chains import MoonPay, Ramp
 from cli.local.sandbox.channels import PagerDuty, Slack
-from cli.local.sandbox.messages import Answer, Once, Provider, Request, Thing, found
+from cli.local.sandbox.messages import Answer, Provider, Request, Thing, forget_keys, found
 from cli.local.sandbox.paystack import Paystack
 from cli.local.sandbox.stellar import Stellar
 from cli.local.sandbox.stripe import Stripe
@@ -141,9 +142,7 @@ class Sandbox:
         (self._away.add if away else self._away.discard)(provider)
 
     def _forget(self, provider: str) -> None:
-        for member in vars(self._providers[provider]).values():
-            if isinstance(member, Once):
-                member.forget()
+        forget_keys(self._providers[provider])
 
 
 async def _request(scope: Scope, receive: Receive) -> Request:

@@ -76,6 +76,19 @@ class Once:
         self.answers.clear()
 
 
+def forget_keys(provider: Provider) -> None:
+    """Forget a provider's idempotency keys, as a day later."""
+    for member in vars(provider).values():
+        if isinstance(member, Once):
+            member.forget()
+
+
+def state_of_payouts(things: Mapping[str, Thing]) -> str:
+    """Say how a payout stands that is made now."""
+    status: str = things.get("payouts", {}).get("status", "pending")
+    return status
+
+
 def iso(time_s: float) -> str:
     """Write a time."""
     return datetime.fromtimestamp(time_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -4,7 +4,7 @@ import time
 from operator import itemgetter
 from typing import Any
 
-from cli.local.sandbox.messages import Answer, Request, Thing, iso
+from cli.local.sandbox.messages import Answer, Request, Thing, iso, state_of_payouts
 
 _UNKNOWN = Answer(400, {"status": False, "message": "Transaction reference not found"})
 _DUPLICATE = Answer(400, {"status": False, "message": "Duplicate Transaction Reference", "code": "duplicate_reference"})
@@ -61,7 +61,7 @@ class Paystack:
     def _list(self, request: Request, things: list[Thing]) -> Answer:
         """Give the page behind a cursor, newest first, of what was made in a time."""
         since, until = request.query["from"], request.query["to"]
-        made = [thing for thing in things if since <= thing["createdAt"] <= until]
+        made = [thing for thing in things if since <= thing.get("createdAt", "") <= until]
         listed = sorted(made, key=itemgetter("createdAt", "id"), reverse=True)
         start, size = int(request.query.get("next", "0")), int(request.query.get("perPage", "50"))
         following = str(start + size) if len(listed) > start + size else None
@@ -109,7 +109,7 @@ class Paystack:
             **order,
             "id": number,
             "domain": "test",
-            "status": "pending",
+            "status": state_of_payouts(self.things),
             "transfer_code": f"TRF_{number}",
             "createdAt": iso(time.time()),
         }

@@ -18,7 +18,7 @@ NETWORK: Final = "Test SDF Network ; September 2015"
 
 _PARTIES: Final = ("to", "from", "account", "funder", "into")
 _ERRORS: Final = "https://stellar.org/horizon-errors"
-_MISSING: Final = Answer(404, {"type": f"{_ERRORS}/not_found", "title": "Resource Missing", "status": 404})
+MISSING: Final = Answer(404, {"type": f"{_ERRORS}/not_found", "title": "Resource Missing", "status": 404})
 _TIMEOUT: Final = Answer(504, {"type": f"{_ERRORS}/timeout", "title": "Timeout", "status": 504})
 _MALFORMED: Final = Answer(
     400, {"type": f"{_ERRORS}/transaction_malformed", "title": "Transaction Malformed", "status": 400}
@@ -30,7 +30,7 @@ class Stellar:
 
     `ledger` says when the newest and the oldest ledger were closed (`closed_at`, `elder_closed_at`), else that is now
     and when Stellar began. While `held` is `on`, what is sent is taken and waits; then it comes into a ledger, if that
-    does not come too late for it.
+    does not come too late for it, in the order of `waiting`.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Stellar:
         accounts = [_account(stellar_account(name), usdc) for name, usdc in names.items()]
         self.things: dict[str, Thing] = {account["id"]: account for account in accounts}
         self.changed: dict[str, float] = {}
-        self._waiting: dict[str, Sent] = {}
+        self.waiting: dict[str, Sent] = {}
 
     def answer(self, request: Request) -> Answer:
         """Carry a call out."""
@@ -60,21 +60,21 @@ class Stellar:
                 return Answer(200, _page(self._of_transaction(digest), request))
             case ["transactions" | "operations" as kind, name]:
                 return self._one(kind, name)
-        return _MISSING
+        return MISSING
 
     def _one(self, kind: str, name: str) -> Answer:
         if kind == "transactions":
             made = [operation["transaction"] for operation in self._of_transaction(name)]
         else:
             made = [operation for operation in self._records() if operation["id"] == name]
-        return Answer(200, made[0]) if made else _MISSING
+        return Answer(200, made[0]) if made else MISSING
 
     def _of_account(self, address: str, request: Request, *, payments: bool) -> Answer:
         account = self.things.get(address)
         if not payments:
-            return Answer(200, account) if account else _MISSING
+            return Answer(200, account) if account else MISSING
         found = [thing for thing in self._records() if address in {thing.get(name) for name in _PARTIES}]
-        return Answer(200, _page(found, request)) if found or account else _MISSING
+        return Answer(200, _page(found, request)) if found or account else MISSING
 
     def _submit(self, envelope: str) -> Answer:
         """Take a transaction; one that is in a ledger is answered as it was before."""
@@ -88,7 +88,7 @@ class Stellar:
         if not self._of_transaction(sent.digest):
             if objection := sent.objection(self.things, self._closed_at):
                 return _failed({"transaction": objection}, envelope)
-            self._waiting[sent.digest] = sent
+            self.waiting[sent.digest] = sent
             if self._is_held:
                 return _TIMEOUT
             self._let_in()
@@ -97,11 +97,11 @@ class Stellar:
 
     def _let_in(self) -> None:
         """Put what waits into the newest ledger, where that takes it."""
-        for sent in self._waiting.values():
+        for sent in self.waiting.values():
             if not sent.objection(self.things, self._closed_at):
                 number = max((int(thing["paging_token"]) for thing in self._records()), default=2**32) + 4096
                 self.things[str(number)] = sent.applied(self.things, number, self._closed_at)
-        self._waiting.clear()
+        self.waiting.clear()
 
     def _complete_accounts(self) -> None:
         """Give accounts that the control API has made what all have."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Final
 
 from stellar_sdk import (
@@ -169,8 +170,7 @@ def _result(code: xdr.PaymentResultCode) -> str:
 
 
 def _stroops(text: str) -> int:
-    whole, _, fraction = text.partition(".")
-    return int(whole) * _ONE + int(fraction.ljust(7, "0"))
+    return int(Decimal(text) * _ONE)
 
 
 def _text(stroops: int) -> str:

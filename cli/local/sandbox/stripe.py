@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from operator import itemgetter
 
-from cli.local.sandbox.messages import Answer, Once, Request, Thing, found
+from cli.local.sandbox.messages import Answer, Once, Request, Thing, found, state_of_payouts
 
 _REUSED = Answer(400, {"error": {"type": "idempotency_error", "message": "The key came with another request"}})
 UNKNOWN_ACCOUNT = "ba_unknown"
@@ -107,7 +107,7 @@ class Stripe:
             "failure_code": None,
             "livemode": False,
             "metadata": {"withdrawal_id": form["metadata[withdrawal_id]"]},
-            "status": "pending",
+            "status": state_of_payouts(self.things),
         }
         return Answer(200, self.things[thing_id])
 

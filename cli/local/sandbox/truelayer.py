@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Final
 
-from cli.local.sandbox.messages import Answer, Once, Request, Thing, found, iso
+from cli.local.sandbox.messages import Answer, Once, Request, Thing, found, iso, state_of_payouts
 from cli.webhooks.keys import truelayer_jwks
 
 _ERRORS: Final = "https://docs.truelayer.com/docs/error-types"
@@ -89,7 +89,8 @@ class TrueLayer:
             return _problem(400, "invalid-parameters")
         payout_id = f"0cd1b0f7-0000-4000-8000-{len(self.things):012d}"
         enough = order["amount_in_minor"] <= self.things.get("balance", {}).get(order["currency"], 10**18)
-        state = {"status": "pending"} if enough else {"status": "failed", "failure_reason": "insufficient_funds"}
+        short = {"status": "failed", "failure_reason": "insufficient_funds"}
+        state = {"status": state_of_payouts(self.things)} if enough else short
         created_at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
         self.things[payout_id] = {**order, "id": payout_id, "created_at": created_at, **state}
         return Answer(202, {"id": payout_id})
