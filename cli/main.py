@@ -6,6 +6,7 @@ from cli.demo.commands import demo
 from cli.local import commands as local
 from cli.operate.reconcile import reconcile
 from cli.operate.tally import tally
+from cli.simulate import simulate
 from cli.webhooks import commands as webhooks
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app.add_typer(local.app, name="local")
 app.add_typer(webhooks.app, name="webhook")
 app.command(name="demo")(demo)
 app.command(name="reconcile")(reconcile)
+app.command(name="simulate")(simulate)
 app.command(name="tally")(tally)
 
 

@@ -1,0 +1,234 @@
+"""What reconciliation is there for: it looks at everything while money moves, and finds what is wrong."""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from operator import itemgetter
+from typing import Any, Final
+
+from tests.simulation.faults import Dice, Fault
+from tests.simulation.scenes.banks import settle
+from tests.simulation.scenes.common import (
+    Request,
+    Scripted,
+    Wallet,
+    at_once,
+    new_key,
+    together,
+)
+from tests.simulation.told import Answer
+from tests.simulation.world import RUNS, World
+
+Act = Callable[[], Answer | None]
+
+CUT_S: Final = 120.0
+"""A run's cut lies so far back."""
+
+BUCKET_MS: Final = 10_000
+"""Cuts lie between two of these."""
+
+AHEAD_S: Final = 0.15
+REDELIVERED_S: Final = 400.0
+ROUNDS: Final = 15
+ORDERS: Final = 3
+CRASHES: Final = 0.04
+"""The share of calls that a run does not survive when somebody has tampered with a total."""
+
+LARGE: Final = 6 * 10**37
+"""Units of which a total takes one such sum, and not two."""
+
+
+def while_money_moves(world: World) -> None:
+    """Have everything looked at when a cut lies amid movements, or begin with them, and once more."""
+    is_still = _let_lag(world)
+    dice, wallets = world.dice, _wallets(world)
+    for _ in range(dice.randint(0, 2)):
+        world.pause((BUCKET_MS - world.now_ms() % BUCKET_MS) / 1000 - AHEAD_S)
+        order = partial(_order, world, full=True, after_s=AHEAD_S)
+        _move(world, wallets, order)
+    _move(world, wallets)
+    world.pause(CUT_S + dice.choice((0, 0, 0, 5)))
+    _order(world, full=dice.random() < 0.7 and not is_still)
+    _move(world, wallets)
+    world.call("root", "GET", dice.choice(("/v1/integrity", "/v1/integrity/admin-wallet")))
+
+
+def while_holds_end(world: World) -> None:
+    """Have a wallet looked at while its withdrawals are decided about, one by one."""
+    _let_lag(world)
+    dice, wallet = world.dice, _wallet(world, "ada", 1000_00)
+    world.boundary.behind = 0.4
+    destination = {"type": "stripe", "external_account": "ba_1"}
+    body = {"wallet_id": wallet.wallet_id, "provider": "stripe", "amount": "100.01", "destination": destination}
+    asked = [Request("ada", "/v1/withdrawals", body, new_key(world)) for _ in range(6)]
+    held = [answer.document for answer in at_once(world, *asked) if answer and answer.status < 300]
+    decisions = [partial(_decide, world, one["withdrawal_id"], dice.uniform(0.1, 1)) for one in held]
+    together(world, partial(_order, world, full=dice.random() < 0.5), *decisions, head_starts_s=(0.0,))
+    settle(world)
+
+
+def tampered(world: World) -> None:
+    """Write to an account or a total past the ledger once it was looked at: it has to be told, and is put right."""
+    world.fleet.skewed = 0.0
+    world.fleet.forget_skewed()
+    wallet = _wallet(world, "ada", 500)
+    world.pause(CUT_S + 10)
+    _order(world, full=True)
+    if not _comes(world, partial(_is_over, world)):
+        return
+    (_tamper_with_total if world.dice.random() < 0.6 else _tamper_with_balance)(world, wallet)
+
+
+def too_much(world: World) -> None:
+    """Bring in more than the total of the other side can hold: only what is too much is left out of it."""
+    asset, own = "XP", f"{new_key(world).replace('-', '')}"
+    wallets = [_wallet(world, owner, 0, asset) for owner in ("ada", "bob", "cora")]
+    world.tampered |= {f"external:{own}:{asset}", f"conservation:{asset}"}
+    world.deliveries.stand_still("tally", 3)
+    large = [wallet.credit(LARGE, new_key(world), f"{own}:1") for wallet in wallets[:2]]
+    small = [wallets[2].credit(world.dice.randint(1, 9), new_key(world), f"{own}:1") for _ in range(4)]
+    at_once(world, *large, *small)
+
+
+def _wallets(world: World) -> list[Wallet]:
+    return [_wallet(world, owner, units) for owner, units in (("ada", 100), ("bob", 1), ("cora", 100))]
+
+
+def _wallet(world: World, owner: str, units: int, asset: str = "USD") -> Wallet:
+    """Open a wallet that no other scene uses."""
+    document = Request(owner, "/v1/wallets", {"asset": asset}, new_key(world)).done(world)
+    wallet = Wallet(document["wallet_id"], owner, asset)
+    if units:
+        wallet.credit(units, new_key(world)).done(world)
+    return wallet
+
+
+def _move(world: World, wallets: list[Wallet], *others: Act) -> None:
+    ada, bob, cora = wallets
+    moves = [ada.transfer(bob, 1, new_key(world)), cora.debit(2, new_key(world)), cora.transfer(ada, 1, new_key(world))]
+    moves += [bob.credit(3, new_key(world), "stripe:pi_4"), ada.debit(4, new_key(world), "paystack:tr_2")]
+    together(world, *(partial(move.insist, world) for move in moves), *others, head_starts_s=(0.0, 0.1))
+
+
+def _let_lag(world: World) -> bool:
+    """Let replicas be behind, batches be answered in part, and the stream stand still; tell whether for long."""
+    dice, boundary = world.dice, world.boundary
+    world.fleet.skewed = 0.0
+    world.fleet.forget_skewed()
+    boundary.behind = dice.choice((0.0, 0.3, 0.5))
+    boundary.unprocessed = dice.choice((0.0, 0.7, 0.7))
+    still_s = dice.choice((0, 0, 1, 160, 300))
+    world.deliveries.stand_still("tally", still_s)
+    return still_s > CUT_S
+
+
+def _order(world: World, *, full: bool, after_s: float = 0) -> Answer | None:
+    world.pause(after_s)
+    return world.call("root", "POST", RUNS, {"full": full})
+
+
+def _decide(world: World, withdrawal_id: str, after_s: float) -> Answer | None:
+    world.pause(after_s)
+    if world.dice.random() < 0.5:
+        return Request("ada", f"/v1/withdrawals/{withdrawal_id}/cancel").insist(world)
+    path = f"/v1/admin/withdrawals/{withdrawal_id}/{world.dice.choice(('approve', 'reject'))}"
+    return Request("root", path, {"notes": "as it seems"}).insist(world)
+
+
+def _tamper_with_balance(world: World, wallet: Wallet) -> None:
+    key = {"account_id": {"S": wallet.wallet_id}}
+    world.tampered |= {wallet.wallet_id, f"conservation:{wallet.asset}"}
+    _add(world, "accounts", key, 7)
+    is_full, since_ms = world.dice.random() < 0.3, world.now_ms()
+    is_found = any(_is_found(world, wallet.wallet_id, is_full=is_full) for _ in range(ORDERS))
+    if not is_found and any(started_ms > since_ms for started_ms, _ in _verdicts(world)):
+        world.missed.append(wallet.wallet_id)
+    _add(world, "accounts", key, -7)
+
+
+def _tamper_with_total(world: World, wallet: Wallet) -> None:
+    """A run that took too long cannot tell what the total was; one that could has to have told it."""
+    account_id = f"external:adjustment:{wallet.asset}"
+    key = {"operation_key": {"S": f"total#{account_id}"}}
+    world.tampered |= {account_id, f"conservation:{wallet.asset}"}
+    _add(world, "operations", key, 7)
+    chooser = world.boundary.chooser
+    if isinstance(chooser, Dice):
+        chooser.rate, chooser.kinds = CRASHES, frozenset({Fault.KILLED_BEFORE, Fault.KILLED_AFTER})
+    since_ms = world.now_ms()
+    for _ in range(ORDERS):
+        if _is_found(world, account_id, is_full=True):
+            break
+        if _is_judged(world, since_ms):
+            world.missed.append(account_id)
+            break
+    _add(world, "operations", key, -7)
+
+
+def _add(world: World, table: str, key: dict[str, Any], units: int) -> None:
+    """Add to what is stored, behind everybody's back."""
+    values = {":units": {"N": str(units)}}
+    change = {"UpdateExpression": "ADD #balance :units", "ExpressionAttributeNames": {"#balance": "balance"}}
+    world.cloud.dynamo.call(
+        "UpdateItem", {"TableName": table, "Key": key, **change, "ExpressionAttributeValues": values}
+    )
+
+
+def _is_found(world: World, subject: str, *, is_full: bool) -> bool:
+    """Order a run, and tell whether people are told by the time that all it has begun is over."""
+    answer = _order(world, full=is_full)
+    if answer is None or answer.status >= 300:
+        _comes(world, partial(_is_over, world))
+        _order(world, full=is_full)
+    return _comes(world, partial(_is_told, world, subject), partial(_is_over, world))
+
+
+def _is_judged(world: World, since_ms: int) -> bool:
+    """Tell whether the newest full run has begun since, has ended, and was sure of the totals."""
+    full = [one for one in _verdicts(world) if one[1]["run"]["mode"] == "full"]
+    if not full or not _is_over(world):
+        return False
+    started_ms, newest = max(full, key=itemgetter(0))
+    return started_ms > since_ms and bool(newest.get("is_judged", True)) and not newest.get("unconfirmed")
+
+
+def _verdicts(world: World) -> list[tuple[int, dict[str, Any]]]:
+    """List what runs have found, each with when it began."""
+    kept = [one for one in world.cloud.dynamo.items("audit") if one["subject"]["S"].startswith("reconciliation#")]
+    read = [json.loads(one["content"]["S"]) for one in kept if "content" in one]
+    return [(one["run"]["started_at_ms"], one) for one in read]
+
+
+def _comes(world: World, is_so: Callable[[], bool], is_enough: Callable[[], bool] = lambda: False) -> bool:
+    """Wait until something is so, for hours; what is left of a run is queued again meanwhile."""
+    enough = False
+    for _ in range(ROUNDS):
+        world.pause(REDELIVERED_S)
+        world.tick("watchdog")
+        if is_so():
+            return True
+        if enough:
+            break
+        enough = is_enough()
+        if not _is_over(world):
+            world.tick("reconciliation_planner")
+    return False
+
+
+def _is_over(world: World) -> bool:
+    """Tell whether the run that was begun last has ended."""
+    key = {"operation_key": {"S": "run#wallets"}}
+    asked = {"TableName": "operations", "Key": key, "ConsistentRead": True}
+    item = world.cloud.dynamo.call("GetItem", asked).get("Item")
+    return item is not None and json.loads(item["content"]["S"]).get("ended_at_ms") is not None
+
+
+def _is_told(world: World, subject: str) -> bool:
+    told = (alert for alert in world.cloud.published if alert["event"] == "raised")
+    return any((alert["kind"], alert["subject"]) == ("BALANCE_MISMATCH", subject) for alert in told)
+
+
+INSPECTIONS: Final = tuple(
+    Scripted(script.__name__.replace("_", "-"), script)
+    for script in (while_money_moves, while_holds_end, tampered, too_much)
+)
