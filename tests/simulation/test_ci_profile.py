@@ -1,10 +1,11 @@
-"""No rule is broken in the fresh seeds of today, nor in any seed that has found something before.
+"""No rule is broken in half the seeds of the CI profile, nor in any seed that has found something before.
 
-Which seeds are fresh, the day decides; a failure names its seed and how to play it again.
+They are those of one day, so that a change passes or fails alike for everybody; `tallystick simulate --profile ci`
+plays all of the day's. A failure names its seed and how to play it again.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import date
 
 import pytest
 
@@ -14,8 +15,9 @@ from tests.simulation.report import breaches
 from tests.simulation.runner import Sum, run
 from tests.simulation.simulate import FAULTS, simulate
 
-PARTS = 10
-SIZE = PROFILES["ci"].seeds // PARTS
+FIRST = first_of(date(2026, 11, 23))
+PARTS = 5
+SIZE = PROFILES["ci"].seeds // (2 * PARTS)
 
 
 def sound(seeds: Iterable[int]) -> Sum:
@@ -28,7 +30,7 @@ def sound(seeds: Iterable[int]) -> Sum:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_fresh_seeds(part: int) -> None:
-    first = first_of(datetime.now(UTC).date()) + part * SIZE
+    first = FIRST + part * SIZE
     total = sound(range(first, first + SIZE))
     assert {fault for *_, fault in total.faults} == set(FAULTS)
 

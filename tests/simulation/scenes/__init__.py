@@ -20,9 +20,9 @@ class Scene(Protocol):
 
 
 _CHOSEN_OF: Final[tuple[tuple[Scene, ...], ...]] = (
-    *(MOVEMENTS,) * 3,
-    *(DEPOSIT_SCENES,) * 4,
-    *(WITHDRAWAL_SCENES,) * 5,
+    *(MOVEMENTS,) * 6,
+    *(DEPOSIT_SCENES,) * 3,
+    *(WITHDRAWAL_SCENES,) * 4,
     INSPECTIONS,
     INSPECTIONS[:1],
 )
