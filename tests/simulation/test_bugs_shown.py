@@ -19,7 +19,6 @@ from tallystick.adapters.providers.stripe.gateway import StripeGateway
 from tallystick.domain.accounts import Account, Status
 from tallystick.domain.errors import IllegalTransition, Refusal, StoreUnavailable, TallystickError
 from tallystick.domain.payouts import Outcome, Report
-from tallystick.domain.runs import Mode
 from tallystick.domain.transfers import Transfer
 from tallystick.domain.webhooks import EventRejected
 from tallystick.domain.withdrawals import WithdrawalAction
@@ -28,14 +27,11 @@ from tallystick.services.following import follow
 from tallystick.services.ledger import Ledger
 from tallystick.services.polling import Poll
 from tallystick.services.ports.statements import StatementQuery
-from tallystick.services.reconciling import begin
 from tallystick.services.settling import Books
 from tests.simulation.bugs.bank import BUGS
 from tests.support.incoming import GRACE_MS, Incoming
 from tests.support.leaving import Leaving
 from tests.support.moto import Snapshot
-from tests.support.planting import B, Planted
-from tests.support.reconciling import Reconciled
 from tests.support.scene import ADA, NOW_MS, Desk, Scene, account, claim, no_pause, once
 from tests.support.tables import Tables, tables
 from tests.support.withdrawals import submitted
@@ -290,35 +286,6 @@ def what_has_arrived_is_kept(_made: Tables) -> None:
     assert len(it.kept()) == 2
 
 
-def a_verdict_is_told(_made: Tables) -> None:
-    it = Planted()
-    it.alter(B, balance=1)
-    it.settle()
-    begin(bureau=it.bureau, mode=Mode.FULL, reason="test", now_ms=it.now_ms)
-    it.store.after = once(StoreUnavailable("no answer"), "runs.conclude")
-    keys = list(it.messages.sent)
-    with suppress(StoreUnavailable):
-        it.work_off()
-    it.messages.sent[:] = keys
-    assert it.work_off().differences.keys() <= {*it.told}
-
-
-def a_cut_has_a_margin(_made: Tables) -> None:
-    it = Reconciled(segments=1)
-    it.settle()
-    begin(bureau=it.bureau, mode=Mode.FULL, reason="test", now_ms=it.now_ms)
-    late = [it.run.cut_ms - 1 if it.run.cut_ms > it.now_ms - 20_000 else it.now_ms - 1]
-
-    def move(call: str) -> None:
-        if call == "quick.heads" and late:
-            it.now_ms = late.pop()
-            it.credit("late", "1.00")
-            it.tally()
-
-    it.store.after = move
-    assert it.work_off().is_sound
-
-
 SHOWN: Final[dict[str, Callable[[Tables], None]]] = {
     "entries-after": entries_make_the_balance,
     "credit-then-mark": a_key_moves_money_once,
@@ -345,8 +312,6 @@ SHOWN: Final[dict[str, Callable[[Tables], None]]] = {
     "lease-by-clock": of_two_workers_one_sends,
     "sweep-marks-first": what_was_not_queued_is_queued_later,
     "cursor-before-kept": what_has_arrived_is_kept,
-    "verdict-before-alert": a_verdict_is_told,
-    "cut-without-margin": a_cut_has_a_margin,
 }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Final
 
 from tests.simulation import simulate as simulator
@@ -55,8 +56,9 @@ class Bag:
         return {"good": self.is_good, "early": self.early, "found_early": self.found_early, "hits": hits}
 
 
-def hunt(bug: Bug, seeds: Iterable[int], simulate: Simulate = simulator.simulate) -> Hit | None:
-    """Play seeds with a mistake planted until a rule is broken that holds without the mistake."""
+def hunt(bug: Bug, seeds: Iterable[int], simulate: Simulate | None = None) -> Hit | None:
+    """Play seeds with a mistake planted, in scenes of its area, until a rule is broken that holds without it."""
+    simulate = simulate or partial(simulator.simulate, area=bug.area)
     with installed():
         for tried, seed in enumerate(seeds, 1):
             with bug.plant():

@@ -7,7 +7,6 @@ from typing import Any, Final
 from tallystick.adapters.dynamo.raw import MAX_KEYS, RawItem, Reader
 from tallystick.domain.reconciliation import Checkpoint, Head
 from tallystick.domain.runs import Mode, Run, Sums, Verdict
-from tallystick.domain.tallies import cut_before
 from tallystick.domain.transfers import Record
 from tallystick.services import covering, examining, reconciling
 from tallystick.services.covering import Cover, _Transfers, cover_accounts
@@ -47,10 +46,6 @@ def _first_answers(self: Reader, table: str, keys: Sequence[RawItem]) -> Iterato
     for start in range(0, len(keys), MAX_KEYS):
         asked: dict[str, Any] = {table: {"Keys": keys[start : start + MAX_KEYS], "ConsistentRead": self._consistent}}
         yield from self._send("BatchGetItem", {"RequestItems": asked})["Responses"].get(table, ())
-
-
-def _cut_now(now_ms: int, _margin_ms: int) -> int:
-    return cut_before(now_ms, 0)
 
 
 def _cover_first_page(
@@ -116,14 +111,6 @@ BUGS: Final = (
         breaks="Reconciliation raises no false alarm: with a partial answer an entry has no transfer.",
         area="reconciliation",
         patches=(Patch(Reader, "several", _first_answers),),
-    ),
-    Bug(
-        name="cut-without-margin",
-        what="A run's cut is the moment at which it begins.",
-        breaks="Reconciliation raises no false alarm: movements with a time before the cut are committed after their"
-        " accounts were added up.",
-        area="reconciliation",
-        patches=(Patch(reconciling, "cut_before", _cut_now),),
     ),
     Bug(
         name="difference-not-confirmed",
