@@ -42,12 +42,12 @@ class Outcome:
     timeline: tuple[str, ...] = ()
 
 
-def simulate(seed: int, *, trace: bool = False, area: str | None = None) -> Outcome:
-    """Play scenes of the seed's choice, of all areas or of one, under faults of its choice."""
+def simulate(seed: int, *, trace: bool = False) -> Outcome:
+    """Play scenes of the seed's choice under faults of its choice."""
     with installed(), _no_garbage():
         world = World(seed, Dice, trace=trace)
         dice = world.dice
-        played = chosen(dice, area)
+        played = chosen(dice)
         _choose_weather(world)
         with run_in(world):
             _play(world, played)

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import as_completed
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Any, Final
 
 from tests.simulation import simulate as simulator
@@ -56,9 +55,8 @@ class Bag:
         return {"good": self.is_good, "early": self.early, "found_early": self.found_early, "hits": hits}
 
 
-def hunt(bug: Bug, seeds: Iterable[int], simulate: Simulate | None = None) -> Hit | None:
-    """Play seeds with a mistake planted, in scenes of its area, until a rule is broken that holds without it."""
-    simulate = simulate or partial(simulator.simulate, area=bug.area)
+def hunt(bug: Bug, seeds: Iterable[int], simulate: Simulate = simulator.simulate) -> Hit | None:
+    """Play seeds with a mistake planted until a rule is broken that holds without the mistake."""
     with installed():
         for tried, seed in enumerate(seeds, 1):
             with bug.plant():

@@ -1,6 +1,5 @@
 """What clients, providers and operators do in a seed's world."""
 
-from collections.abc import Mapping
 from random import Random
 from typing import Final, Protocol
 
@@ -20,15 +19,6 @@ class Scene(Protocol):
     def play(self, world: World) -> None: ...
 
 
-AREAS: Final[Mapping[str, tuple[tuple[Scene, ...], ...]]] = {
-    "movements": (MOVEMENTS,),
-    "deposits": (DEPOSIT_SCENES,),
-    "withdrawals": (WITHDRAWAL_SCENES,),
-    "tallies": (MOVEMENTS, INSPECTIONS),
-    "reconciliation": (INSPECTIONS,),
-}
-"""What a scene of one area is chosen of."""
-
 _CHOSEN_OF: Final[tuple[tuple[Scene, ...], ...]] = (
     *(MOVEMENTS,) * 6,
     *(DEPOSIT_SCENES,) * 3,
@@ -41,7 +31,6 @@ _CHOSEN_OF: Final[tuple[tuple[Scene, ...], ...]] = (
 SCENES: Final[tuple[Scene, ...]] = (*MOVEMENTS, *DEPOSIT_SCENES, *WITHDRAWAL_SCENES, *INSPECTIONS)
 
 
-def chosen(dice: Random, area: str | None) -> tuple[Scene, ...]:
-    """Choose a scene, or two that are played at once, of any area or of one."""
-    groups = AREAS[area] if area else _CHOSEN_OF
-    return tuple(dice.choice(dice.choice(groups)) for _ in range(dice.choice((1, 1, 2))))
+def chosen(dice: Random) -> tuple[Scene, ...]:
+    """Choose a scene, or two that are played at once."""
+    return tuple(dice.choice(dice.choice(_CHOSEN_OF)) for _ in range(dice.choice((1, 1, 2))))
