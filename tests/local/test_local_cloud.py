@@ -91,7 +91,7 @@ def apply(deployment: Deployment, built: Assembly) -> dict[str, str]:
 
 
 def test_the_api_answers_at_a_plain_address(deployment: Deployment) -> None:
-    answer = httpx.get(f"{deployment.base_url}/health")
+    answer = httpx.get(f"{deployment.base_url}/health", timeout=30)
     assert answer.status_code == 200
     assert deployment.outputs["ApiUrl"] == deployment.base_url
 
