@@ -16,12 +16,11 @@ from cli.local.sandbox.messages import Answer
 from tests.simulation.cloud import Cloud, name_of, name_of_http
 from tests.simulation.dynamo import Commit, Refused
 from tests.simulation.faults import MAX_LATENCY_US, Blow, Chooser, Fault
-from tests.simulation.kernel import SECOND, Kernel, Killed, Task
+from tests.simulation.kernel import SECOND, Kernel, Killed
 
 T = TypeVar("T")
 
 AWS_TIMEOUT_US: Final = 3 * SECOND
-PROVIDER_TIMEOUT_US: Final = 4 * SECOND
 MAX_LAG_US: Final = 30 * SECOND
 MAX_FLIGHT_US: Final = 5 * SECOND
 ADDRESS: Final = "https://aws.example.test"
@@ -38,8 +37,8 @@ _HTTP_FAULTS: Final = {
     Fault.FAILED: HTTPStatus.SERVICE_UNAVAILABLE,
     Fault.GATEWAY: HTTPStatus.GATEWAY_TIMEOUT,
 }
-_DONE: Final = frozenset({Fault.LOST, Fault.GATEWAY, Fault.KILLED_AFTER})
-"""Faults that come after the call was carried out."""
+_DONE: Final = frozenset({Fault.LOST, Fault.GATEWAY})
+"""Faults of the answer: the call was carried out."""
 
 _KILLS: Final = frozenset({Fault.KILLED_BEFORE, Fault.KILLED_AFTER, Fault.KILLED_IN_FLIGHT, Fault.TIMED_OUT})
 
@@ -133,7 +132,7 @@ class Boundary:
             raise ProtocolError("connection broken") from None
 
     def _choose(self, call: str) -> Blow | None:
-        task = self._here()
+        task = self._kernel.here()
         function = task.container.function
         self.calls[function, call] += 1
         blow = self.chooser.choose(task, call)
@@ -142,14 +141,9 @@ class Boundary:
         self._note(f"{call}{f'   <<< {blow.fault}' if blow else ''}")
         return blow
 
-    def _here(self) -> Task:
-        if self._kernel.current is None:
-            raise OutOfOrder("only a task calls")
-        return self._kernel.current
-
     def _try(self, fault: Fault | None, act: Callable[[], T]) -> T:
         """Wait, suffer the fault, act."""
-        dice, task = self._kernel.dice, self._here()
+        dice, task = self._kernel.dice, self._kernel.here()
         self._kernel.sleep(self.chooser.wait_us(task))
         container = task.container
         container.check()
@@ -171,7 +165,7 @@ class Boundary:
         raise Trouble(fault)
 
     def _kill(self, fault: Fault, act: Callable[[], object]) -> None:
-        kernel, container = self._kernel, self._here().container
+        kernel, container = self._kernel, self._kernel.here().container
         if fault is Fault.KILLED_AFTER or (fault is Fault.TIMED_OUT and kernel.dice.random() < 0.5):
             _quietly(act)
         if fault is Fault.KILLED_IN_FLIGHT:
@@ -235,12 +229,9 @@ class Boundary:
         for number in hidden:
             at_us += kernel.dice.randrange(MAX_LATENCY_US)
             kernel.after(at_us, partial(self._shown, commit, number))
-        kernel.after(at_us + 1, partial(self._finished, commit))
+        kernel.after(at_us + 1, commit.finish)
         kernel.sleep(at_us + 2)
         return commit.finish()
-
-    def _finished(self, commit: Commit) -> None:
-        commit.finish()
 
     def _shown(self, commit: Commit, number: int) -> None:
         commit.show(number)

@@ -31,7 +31,6 @@ class Message:
     visible_us: int
     receives: int = 0
     receipt: str = ""
-    is_gone: bool = False
 
 
 @dataclass(slots=True)

@@ -115,10 +115,9 @@ class Calm:
 
 
 @dataclass(slots=True)
-class Dice:
+class Dice(Calm):
     """Throw dice: each seed has its own rate and its own kinds ("swarm testing", Groce et al., ISSTA 2012)."""
 
-    dice: Random
     rate: float = field(init=False)
     kinds: frozenset[Fault] = field(init=False)
 
@@ -137,7 +136,3 @@ class Dice:
             return None
         fault = self.dice.choice(possible)
         return Blow(fault, fault in LASTING and self.dice.random() < LASTING_SHARE)
-
-    def wait_us(self, task: Task) -> int:  # noqa: ARG002 (a Chooser)
-        """Throw."""
-        return self.dice.randrange(MAX_LATENCY_US)

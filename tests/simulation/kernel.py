@@ -44,11 +44,17 @@ class Kernel:
         self.dice = Random(seed)  # noqa: S311 (chance that can be repeated is the point)
         self.now_us = BEGIN_US
         self.current: Task | None = None
-        self._due: list[tuple[int, float, int, Callable[[], None]]] = []
+        self._due: list[tuple[int, float, int, Callable[[], object]]] = []
         self._count = 0
         self._hub = getcurrent()
 
-    def after(self, delay_us: int, action: Callable[[], None]) -> None:
+    def here(self) -> Task:
+        """Give the current task; only inside one can anything wait."""
+        if self.current is None:
+            raise RuntimeError("no task is running")
+        return self.current
+
+    def after(self, delay_us: int, action: Callable[[], object]) -> None:
         """Do something later; what is due at the same moment comes in any order."""
         self._count += 1
         heapq.heappush(self._due, (self.now_us + delay_us, self.dice.random(), self._count, action))
@@ -62,13 +68,13 @@ class Kernel:
 
     def sleep(self, delay_us: int) -> None:
         """Let time pass for the current task; others have their turn."""
-        task = self._here()
+        task = self.here()
         self.after(delay_us, partial(self._resume, task))
         self._hand_over(task)
 
     def join(self, *tasks: Task) -> None:
         """Let the current task wait until others are over."""
-        task = self._here()
+        task = self.here()
         for other in tasks:
             if not other.is_over:
                 other.waiting.append(partial(self._resume, task))
@@ -77,21 +83,18 @@ class Kernel:
     def run(self, until_us: int | None = None) -> None:
         """Do what is due, up to a time or until nothing is."""
         while self._due and (until_us is None or self._due[0][0] <= until_us):
-            self.now_us, _, _, action = heapq.heappop(self._due)
-            action()
+            self._do_next()
         if until_us is not None:
             self.now_us = max(self.now_us, until_us)
 
     def run_through(self, task: Task) -> None:
         """Do what is due until a task is over."""
         while self._due and not task.is_over:
-            self.now_us, _, _, action = heapq.heappop(self._due)
-            action()
+            self._do_next()
 
-    def _here(self) -> Task:
-        if self.current is None:
-            raise RuntimeError("only a task can wait")
-        return self.current
+    def _do_next(self) -> None:
+        self.now_us, _, _, action = heapq.heappop(self._due)
+        action()
 
     def _live(self, task: Task, body: Callable[[], Any]) -> None:
         try:

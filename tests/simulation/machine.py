@@ -14,6 +14,8 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from datetime import UTC, datetime, tzinfo
 from functools import cache, lru_cache, partial
 from io import StringIO
+from threading import get_ident
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final
 from unittest.mock import patch
 
@@ -32,13 +34,14 @@ from tests.support.moto import ENVIRONMENT, forget_wiring
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-SHARED: Final = frozenset({"settings", "_connection", "_session", "_build_app", "region"})
+SHARED: Final = frozenset({"settings", "_connection"})
 """What is kept once a process and not once a container: it holds nothing that changes, and is dear to make."""
 
 PAYOUT_CHECKS_S: Final = "[15, 15, 15, 120, 300]"
 """Looked at three times while what was signed for Stellar still holds, which is a minute."""
 
 _world: "World | None" = None
+_thread = 0
 _is_installed = False
 
 
@@ -51,9 +54,9 @@ def running() -> "World":
 
 @contextmanager
 def run_in(world: "World") -> Iterator[None]:
-    """Make a world the running one."""
-    global _world  # noqa: PLW0603 (the product reaches it through what is patched)
-    _world = world
+    """Make a world the running one, of this thread."""
+    global _world, _thread  # noqa: PLW0603 (the product reaches it through what is patched)
+    _world, _thread = world, get_ident()
     random.seed(world.dice.getrandbits(64))
     try:
         yield
@@ -167,12 +170,19 @@ def _of_container(build: Callable[..., Any], *arguments: Any) -> Any:  # noqa: A
 
 
 def _clocks() -> Iterator[Any]:
-    for name, clock in _CLOCKS.items():
-        yield patch.object(time, name, clock)
-    yield patch.object(os, "urandom", _random_bytes)
-    yield patch.object(random, "_urandom", _random_bytes)
+    for source, name, simulated in _NATURE:
+        yield patch.object(source, name, _of_world(simulated, getattr(source, name)))
     for module in ("cli.local.sandbox.stellar", "cli.local.sandbox.truelayer"):
         yield patch(f"{module}.datetime", _Datetime)
+
+
+def _of_world(simulated: Callable[..., Any], real: Callable[..., Any]) -> Callable[..., Any]:
+    """Leave what is outside of a world, as another thread is, with what is real."""
+
+    def choose(*arguments: Any) -> Any:  # noqa: ANN401 (as the other)
+        return (simulated if _world is not None and get_ident() == _thread else real)(*arguments)
+
+    return choose
 
 
 def _skewed_us() -> int:
@@ -185,17 +195,19 @@ def _sleep(seconds: float) -> None:
     running().kernel.sleep(int(seconds * 1_000_000))
 
 
-_CLOCKS: Final[dict[str, Callable[..., Any]]] = {
-    "time": lambda: _skewed_us() / 1e6,
-    "time_ns": lambda: _skewed_us() * 1000,
-    "monotonic": lambda: running().kernel.now_us / 1e6,
-    "perf_counter": lambda: running().kernel.now_us / 1e6,
-    "sleep": _sleep,
-}
-
-
 def _random_bytes(size: int) -> bytes:
     return running().dice.randbytes(size)
+
+
+_NATURE: Final[tuple[tuple[ModuleType, str, Callable[..., Any]], ...]] = (
+    (time, "time", lambda: _skewed_us() / 1e6),
+    (time, "time_ns", lambda: _skewed_us() * 1000),
+    (time, "monotonic", lambda: running().kernel.now_us / 1e6),
+    (time, "perf_counter", lambda: running().kernel.now_us / 1e6),
+    (time, "sleep", _sleep),
+    (os, "urandom", _random_bytes),
+    (random, "_urandom", _random_bytes),
+)
 
 
 class _Datetime(datetime):
@@ -216,7 +228,6 @@ def _silence() -> Iterator[None]:
     """Write no log and no metrics: nobody reads them, and they are most of what a line costs."""
     from tallystick.observability import logger
 
-    levels = {name: logging.getLogger(name).level for name in ("pynamodb", "botocore", "urllib3")}
     level = logger.log_level
     logger.setLevel(logging.CRITICAL)
     try:
@@ -225,8 +236,6 @@ def _silence() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-        for name, kept in levels.items():
-            logging.getLogger(name).setLevel(kept)
 
 
 class _Nowhere(StringIO):

@@ -2,20 +2,21 @@
 
 import gc
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 from typing import Final
 
-from tests.simulation.faults import FAULTS, Dice, applicable
+from tests.simulation.faults import FAULTS, Chooser, Dice, applicable
 from tests.simulation.judge import Breach, judge
 from tests.simulation.machine import installed, run_in
 from tests.simulation.scenes import Scene, chosen
 from tests.simulation.scenes.common import pages
 from tests.simulation.world import World
 
-__all__ = ["FAULTS", "Outcome", "applicable", "simulate"]
+__all__ = ["FAULTS", "Outcome", "applicable", "play", "simulate"]
 
 CREATED: Final = 201
 SHARES: Final = (0.0, 0.1, 0.3)
@@ -44,10 +45,17 @@ class Outcome:
 
 def simulate(seed: int, *, trace: bool = False) -> Outcome:
     """Play scenes of the seed's choice under faults of its choice."""
+    return play(seed, None, Dice, trace=trace)
+
+
+def play(
+    seed: int, scenes: Sequence[Scene] | None, chooser: Callable[[Random], Chooser], *, trace: bool = False
+) -> Outcome:
+    """Play scenes, or those that the seed chooses, with faults by a chooser."""
     with installed(), _no_garbage():
-        world = World(seed, Dice, trace=trace)
+        world = World(seed, chooser, trace=trace)
         dice = world.dice
-        played = chosen(dice)
+        played = tuple(scenes) if scenes else chosen(dice)
         _choose_weather(world)
         with run_in(world):
             _play(world, played)

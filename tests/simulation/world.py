@@ -40,7 +40,7 @@ RUNS: Final = "/v1/admin/reconciliation/runs"
 STORMY: Final = (0, 0, 1, 3)
 """In how many of these rounds things go wrong as before."""
 
-NEVER_OPEN: Final = {"S": "IN_REVIEW"}
+WAITING: Final = {"S": "IN_REVIEW"}
 """The state of a withdrawal that waits for a person, listed as open."""
 
 
@@ -104,9 +104,7 @@ class World:
         query: dict[str, str] | None = None,
     ) -> Answer | None:
         """Send a request once."""
-        called = Called(caller, method, path, body, key, query)
-        self.told.calls.append(called)
-        return self._send(called)
+        return self.persist(caller, method, path, body, key=key, query=query, tries=1)
 
     def persist(
         self,
@@ -214,7 +212,7 @@ class World:
         dynamo = self.cloud.dynamo
         untold = any(item.get("listed") == {"S": "untold-alert"} for item in dynamo.items("operations"))
         events = any(item.get("state") == {"S": "OPEN"} for item in dynamo.items("inbox"))
-        flows = any("open" in item and item["open"] != NEVER_OPEN for item in dynamo.items("flows"))
+        flows = any("open" in item and item["open"] != WAITING for item in dynamo.items("flows"))
         found = {"watchdog": untold, "webhook_sweep": events, "withdrawal_sweep": flows}
         return [function for function, is_due in found.items() if is_due]
 
