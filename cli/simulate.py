@@ -30,7 +30,9 @@ First = Annotated[
 ProfileName = Annotated[
     str | None, typer.Option("--profile", help="ci (5,000 seeds), nightly (50,000) or release (1,000,000 invocations).")
 ]
-Replay = Annotated[int | None, typer.Option(min=0, help="Play one seed and show all that happened in it.")]
+Replay = Annotated[
+    str | None, typer.Option(help="Play one seed, with what is aimed behind it, and show all that happened in it.")
+]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; as many as there are processors otherwise.")]
 JsonFile = Annotated[
     Path | None, typer.Option("--json", dir_okay=False, help="A file for everything that was counted.")
@@ -76,7 +78,7 @@ def _requirements() -> Iterator[None]:
 
 
 def _plan(seeds: int | None, name: str | None, first: int | None) -> "Plan":
-    from tests.simulation.profiles import PROFILES, Plan, Profile, first_of, saved_seeds
+    from tests.simulation.profiles import PROFILES, Plan, Profile, first_of, saved_plays
 
     if first is None:
         first = first_of(datetime.now(UTC).date())
@@ -86,11 +88,11 @@ def _plan(seeds: int | None, name: str | None, first: int | None) -> "Plan":
         raise CannotRun("--seeds and --profile exclude each other.")
     if name not in PROFILES:
         raise CannotRun(f"There is no profile {name}: {', '.join(PROFILES)}.")
-    return Plan(PROFILES[name], first, saved_seeds())
+    return Plan(PROFILES[name], first, saved_plays())
 
 
 def _played(plan: "Plan", jobs: int, *, keep_going: bool) -> "Report":
-    from tests.simulation.coverage import cover
+    from tests.simulation.coverage import complete, cover
     from tests.simulation.report import Report
     from tests.simulation.runner import Stopwatch, run
     from tests.simulation.simulate import FAULTS, applicable, simulate
@@ -104,7 +106,13 @@ def _played(plan: "Plan", jobs: int, *, keep_going: bool) -> "Report":
             seen = f"{total.seeds:,} seeds, {invocations:,} invocations, {faults:,} faults"
             bar.update(task, completed=plan.share(total), seen=seen)
 
-        total = run(simulate, plan.seeds(), jobs=jobs, keep_going=keep_going, is_enough=plan.is_reached, show=show)
+        def show_aimed(wanted: int, part: "Sum") -> None:
+            seen = f"{part.aimed:,} of {wanted:,} faults aimed at calls that they missed"
+            bar.update(task, completed=part.aimed / wanted, seen=seen)
+
+        total = run(simulate, plan.plays(), jobs=jobs, keep_going=keep_going, is_enough=plan.is_reached, show=show)
+        if plan.profile.covers:
+            complete(total, simulate, FAULTS, applicable, jobs=jobs, keep_going=keep_going, show=show_aimed)
     return Report(plan, total, cover(total, FAULTS, applicable), watch.spent())
 
 
@@ -145,14 +153,19 @@ def _write(path: Path, report: "Report", name: str | None) -> None:
     path.write_text(json.dumps(document(report, name), indent=1), encoding="utf-8")
 
 
-def _replayed(seed: int) -> int:
-    """Show one seed line by line."""
+def _replayed(named: str) -> int:
+    """Show one play line by line."""
     from cli.demo.tables import console
+    from tests.simulation.plays import Play
     from tests.simulation.report import replayed
     from tests.simulation.runner import play_one
     from tests.simulation.simulate import simulate
 
-    outcome, out = play_one(simulate, seed, trace=True), console()
+    try:
+        play = Play.parse(named)
+    except ValueError as error:
+        raise CannotRun(f"No play is named {named}: a seed, then perhaps `; function: call: fault`.") from error
+    outcome, out = play_one(simulate, play, trace=True), console()
     for line in replayed(outcome):
         out.print(line, soft_wrap=True)
     return DIFFERENCES if outcome.breaches else SOUND

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -15,8 +15,9 @@ from urllib3.exceptions import NewConnectionError, ProtocolError
 from cli.local.sandbox.messages import Answer
 from tests.simulation.cloud import Cloud, name_of, name_of_http
 from tests.simulation.dynamo import Commit, Refused
-from tests.simulation.faults import MAX_LATENCY_US, Blow, Chooser, Fault
+from tests.simulation.faults import LASTING, MAX_LATENCY_US, Blow, Chooser, Fault
 from tests.simulation.kernel import SECOND, Kernel, Killed
+from tests.simulation.plays import Aim
 
 T = TypeVar("T")
 
@@ -85,6 +86,7 @@ class Boundary:
         self._cloud = cloud
         self._note = note
         self.chooser = chooser
+        self.aims: Sequence[Aim] = ()
         self.gradual = self.behind = self.unprocessed = 0.0
         self.on_write: Callable[[], None] = lambda: None
         self._counts: dict[str, int] = {}
@@ -135,11 +137,18 @@ class Boundary:
         task = self._kernel.here()
         function = task.container.function
         self.calls[function, call] += 1
-        blow = self.chooser.choose(task, call)
+        blow = self._aimed(function, call) or self.chooser.choose(task, call)
         if blow:
             self.faults[function, call, blow.fault] += 1
         self._note(f"{call}{f'   <<< {blow.fault}' if blow else ''}")
         return blow
+
+    def _aimed(self, function: str, call: str) -> Blow | None:
+        """Take the next aim when it is at this call."""
+        if not self.aims or (self.aims[0].function, self.aims[0].call) != (function, call):
+            return None
+        aim, *self.aims = self.aims
+        return Blow(aim.fault, is_lasting=aim.fault in LASTING)
 
     def _try(self, fault: Fault | None, act: Callable[[], T]) -> T:
         """Wait, suffer the fault, act."""

@@ -2,8 +2,15 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
-from tests.simulation.runner import Sum
+from tests.simulation.faults import Fault
+from tests.simulation.plays import Aim, Play
+from tests.simulation.runner import Simulate, Sum, run
+
+ROUNDS: Final = 4
+"""An aimed fault can lead to calls that were never made before, which are aimed at in the next round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +67,31 @@ def cover(total: Sum, faults: Sequence[str], applicable: Callable[[str], Collect
     calls = sorted(total.calls.keys() | {(function, call) for function, call, _ in total.faults})
     rows = (Row(*call, total.calls[call], tuple(cells(*call))) for call in calls)
     return Coverage(tuple(faults), tuple(rows))
+
+
+def aims(total: Sum, coverage: Coverage) -> list[Play]:
+    """Aim each fault at each call that it could hit and did not, in the simplest play that made the call."""
+    return [
+        Play(first.seed, (*first.aims, Aim(row.function, row.call, Fault(fault))))
+        for row in coverage.rows
+        for fault, times in zip(coverage.faults, row.cells, strict=True)
+        if times == 0 and (first := total.first.get((row.function, row.call)))
+    ]
+
+
+def complete(
+    total: Sum,
+    simulate: Simulate,
+    faults: Sequence[str],
+    applicable: Callable[[str], Collection[str]],
+    *,
+    jobs: int,
+    keep_going: bool = False,
+    show: Callable[[int, Sum], None] = lambda _wanted, _part: None,
+) -> None:
+    """Aim until no cell is empty that can be filled, and add up what was seen; a broken rule ends it as in `run`."""
+    for _ in range(ROUNDS):
+        missing = aims(total, cover(total, faults, applicable))
+        if not missing or (total.broken and not keep_going):
+            return
+        total += run(simulate, missing, jobs=jobs, keep_going=keep_going, show=partial(show, len(missing)))

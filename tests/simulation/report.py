@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 from rich import box
@@ -12,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tests.simulation.coverage import Coverage, Row
+from tests.simulation.plays import Play
 from tests.simulation.profiles import Plan
 from tests.simulation.runner import Broken, Spent, Sum
 from tests.simulation.simulate import Outcome
@@ -48,7 +50,8 @@ class Report:
     def done(self) -> dict[str, int]:
         """Count what was done in all."""
         total = self.total
-        return {"seeds": total.seeds, "invocations": total.invocations.total(), "faults": total.faults.total()}
+        plays = {"seeds": total.seeds, "aimed": total.aimed}
+        return {**plays, "invocations": total.invocations.total(), "faults": total.faults.total()}
 
 
 def summary(report: Report) -> RenderableType:
@@ -60,27 +63,28 @@ def summary(report: Report) -> RenderableType:
 def verdict(report: Report) -> Text:
     """Say in the end how it went: which seeds broke which rules, and how to see it again."""
     total = report.total
+    played = f"{total.seeds:,} seeds" + (f" and {total.aimed:,} aimed plays" if total.aimed else "")
     if report.is_sound:
-        return Text(f"No rule was broken in {total.seeds:,} seeds.", "green")
+        return Text(f"No rule was broken in {played}.", "green")
     rules = Counter(rule for one in total.broken for rule in dict.fromkeys(breach.rule for breach in one.breaches))
     each = ", ".join(f"{rule} {seeds}" for rule, seeds in rules.most_common())
-    last = Text(f"Broken in {len(total.broken):,} of {total.seeds:,} seeds: {each}", "bold red")
+    last = Text(f"Broken in {len(total.broken):,} of {played}: {each}", "bold red")
     return Text("\n").join([*map(breaches, total.broken[:MAX_SEEDS]), last])
 
 
 def breaches(broken: Broken) -> Text:
     """Name the rules that a seed broke, and the command that plays it again."""
-    told = Text(f"✗ seed {broken.seed} ({', '.join(broken.scenes)})", "bold red")
+    told = Text(f"✗ seed {broken.play} ({', '.join(broken.scenes)})", "bold red")
     for breach in broken.breaches[:MAX_BREACHES]:
         told.append(f"\n    {breach.rule}: {breach.detail}", "red")
     if len(broken.breaches) > MAX_BREACHES:
         told.append(f"\n    and {len(broken.breaches) - MAX_BREACHES} more", "red")
-    return told.append(f"\n  {again(broken.seed)}", "not bold default")
+    return told.append(f"\n  {again(broken.play)}", "not bold default")
 
 
-def again(seed: int) -> str:
-    """Say how to play a seed again."""
-    return f"tallystick simulate --replay {seed}"
+def again(play: Play) -> str:
+    """Say how to play it again."""
+    return f"tallystick simulate --replay {quote(str(play))}"
 
 
 def cells(coverage: Coverage) -> RenderableType:
@@ -97,13 +101,13 @@ def cells(coverage: Coverage) -> RenderableType:
 
 def replayed(outcome: Outcome) -> Iterator[Text]:
     """Tell one seed from its beginning to its verdict."""
-    yield Text(f"seed {outcome.seed}: {', '.join(outcome.scenes)}", "bold")
+    yield Text(f"seed {outcome.play}: {', '.join(outcome.scenes)}", "bold")
     yield from (Text(line, "red" if WRONG in line else "") for line in outcome.timeline)
     faults = [
         f"{fault} {times}" for fault, times in (_added(outcome.faults.items(), 2) + outcome.accidents).most_common()
     ]
     yield Text(f"{outcome.invocations.total()} invocations; {', '.join(faults) or 'no faults'}")
-    broken = Broken(outcome.seed, outcome.scenes, outcome.breaches)
+    broken = Broken(outcome.play, outcome.scenes, outcome.breaches)
     yield breaches(broken) if outcome.breaches else Text("No rule was broken.", "green")
 
 
@@ -119,7 +123,7 @@ def document(report: Report, profile: str | None) -> dict[str, Any]:
         "sound": report.is_sound,
         "profile": profile,
         "first_seed": report.plan.first,
-        "saved_seeds": list(report.plan.saved),
+        "saved": list(map(str, report.plan.saved)),
         "scenes": dict(total.scenes),
         "invocations": dict(total.invocations),
         "functions_not_invoked": unplayed(total),
@@ -130,7 +134,7 @@ def document(report: Report, profile: str | None) -> dict[str, Any]:
             "empty": coverage.empty,
             "rows": [_plain(row, coverage.faults) for row in coverage.rows],
         },
-        "broken": [asdict(one) for one in total.broken],
+        "broken": [{**asdict(one), "play": str(one.play)} for one in total.broken],
         "done": report.done,
         "spent": asdict(report.spent),
         "speed": speed(report),

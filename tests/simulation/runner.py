@@ -1,10 +1,10 @@
-"""Play many seeds in worker processes, and add up what was seen."""
+"""Carry out many plays in worker processes, and add up what was seen."""
 
 import os
 import signal
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, as_completed, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field, fields
@@ -14,10 +14,11 @@ from typing import Final, Protocol, Self
 
 from tests.simulation.judge import Breach
 from tests.simulation.machine import installed
+from tests.simulation.plays import Play
 from tests.simulation.simulate import Outcome
 
 CHUNK: Final = 20
-"""Seeds that a worker plays before it tells: a second's work."""
+"""Plays that a worker carries out before it tells: a second's work."""
 
 TICK_S: Final = 0.01
 """The least time that can be measured."""
@@ -26,17 +27,17 @@ _FOR_GOOD: Final = ExitStack()
 
 
 class Simulate(Protocol):
-    """Play one seed."""
+    """Carry out one play."""
 
-    def __call__(self, seed: int, *, trace: bool = False) -> Outcome:
+    def __call__(self, named: Play, *, trace: bool = False) -> Outcome:
         """Answer what happened."""
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Name a seed in which a rule was broken."""
+    """Name a play in which a rule was broken."""
 
-    seed: int
+    play: Play
     scenes: tuple[str, ...]
     breaches: tuple[Breach, ...]
 
@@ -46,31 +47,44 @@ class Sum:
     """Add up outcomes."""
 
     seeds: int = 0
+    aimed: int = 0
     scenes: Counter[str] = field(default_factory=Counter)
     invocations: Counter[str] = field(default_factory=Counter)
     calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    first: dict[tuple[str, str], Play] = field(default_factory=dict)
     faults: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     accidents: Counter[str] = field(default_factory=Counter)
     broken: list[Broken] = field(default_factory=list)
 
     def take(self, outcome: Outcome) -> None:
-        """Take one seed in."""
-        self.seeds += 1
+        """Take one play in."""
+        if outcome.play.aims:
+            self.aimed += 1
+        else:
+            self.seeds += 1
         self.scenes.update(outcome.scenes)
         self.invocations.update(outcome.invocations)
         self.calls.update(outcome.calls)
+        self._meet(dict.fromkeys(outcome.calls, outcome.play))
         self.faults.update(outcome.faults)
         self.accidents.update(outcome.accidents)
         if outcome.breaches:
-            self.broken.append(Broken(outcome.seed, outcome.scenes, outcome.breaches))
+            self.broken.append(Broken(outcome.play, outcome.scenes, outcome.breaches))
 
     def __iadd__(self, other: "Sum") -> Self:
         """Take in what another worker has added up."""
         for each in fields(self):
-            mine = getattr(self, each.name)
-            mine += getattr(other, each.name)
-            setattr(self, each.name, mine)
+            if each.name != "first":
+                mine = getattr(self, each.name)
+                mine += getattr(other, each.name)
+                setattr(self, each.name, mine)
+        self._meet(other.first)
         return self
+
+    def _meet(self, first: Mapping[tuple[str, str], Play]) -> None:
+        """Keep for each call the simplest play that makes it."""
+        for call, play in first.items():
+            self.first[call] = min(play, self.first.get(call, play), key=lambda one: one.rank)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,44 +110,44 @@ class Stopwatch:
 
 def run(
     simulate: Simulate,
-    seeds: Iterable[int],
+    plays: Iterable[Play],
     *,
     jobs: int,
     keep_going: bool = False,
     is_enough: Callable[[Sum], bool] = lambda _: False,
     show: Callable[[Sum], None] = lambda _: None,
 ) -> Sum:
-    """Play seeds until there are no more, it is enough, or a rule was broken; what was begun is played to its end.
+    """Play until there is no more, it is enough, or a rule was broken; what was begun is played to its end.
 
-    With `keep_going` also seeds after one that broke a rule.
+    With `keep_going` also plays after one that broke a rule.
 
     Raises:
         BrokenProcessPool: a worker process died.
     """
     total = Sum()
-    wanted = takewhile(lambda _: (keep_going or not total.broken) and not is_enough(total), _chunks(seeds))
+    wanted = takewhile(lambda _: (keep_going or not total.broken) and not is_enough(total), _chunks(plays))
     for part in _parts(simulate, wanted, jobs):
         total += part
         show(total)
-    total.broken.sort(key=lambda one: one.seed)
+    total.broken.sort(key=lambda one: one.play.rank)
     return total
 
 
-def play_one(simulate: Simulate, seed: int, *, trace: bool = False) -> Outcome:
-    """Play one seed; that it could not be played to its end is a breach as well."""
+def play_one(simulate: Simulate, named: Play, *, trace: bool = False) -> Outcome:
+    """Carry out one play; that it could not be played to its end is a breach as well."""
     try:
-        return simulate(seed, trace=trace)
+        return simulate(named, trace=trace)
     except Exception:  # noqa: BLE001 (whatever it is, the seed shows it)
         breach = Breach("simulation", traceback.format_exc())
-        return Outcome(seed, (), Counter(), Counter(), Counter(), Counter(), (breach,), ())
+        return Outcome(named, (), Counter(), Counter(), Counter(), Counter(), (breach,), ())
 
 
-def play_all(simulate: Simulate, seeds: Iterable[int]) -> Sum:
-    """Play seeds in this process."""
+def play_all(simulate: Simulate, plays: Iterable[Play]) -> Sum:
+    """Carry out plays in this process."""
     total = Sum()
     with installed():
-        for seed in seeds:
-            total.take(play_one(simulate, seed))
+        for play in plays:
+            total.take(play_one(simulate, play))
     return total
 
 
@@ -148,12 +162,12 @@ def _prepare() -> None:
     _FOR_GOOD.enter_context(installed())
 
 
-def _chunks(seeds: Iterable[int]) -> Iterator[list[int]]:
-    source = iter(seeds)
+def _chunks(plays: Iterable[Play]) -> Iterator[list[Play]]:
+    source = iter(plays)
     return iter(lambda: list(islice(source, CHUNK)), [])
 
 
-def _parts(simulate: Simulate, chunks: Iterable[list[int]], jobs: int) -> Iterator[Sum]:
+def _parts(simulate: Simulate, chunks: Iterable[list[Play]], jobs: int) -> Iterator[Sum]:
     """Keep each worker busy with one chunk, and one more at hand."""
     if jobs == 1:
         yield from (play_all(simulate, chunk) for chunk in chunks)

@@ -12,6 +12,7 @@ from typing import Final
 from tests.simulation.faults import FAULTS, Chooser, Dice, applicable
 from tests.simulation.judge import Breach, judge
 from tests.simulation.machine import installed, run_in
+from tests.simulation.plays import Play
 from tests.simulation.scenes import Scene, chosen
 from tests.simulation.scenes.common import pages
 from tests.simulation.world import World
@@ -31,9 +32,9 @@ TICKED: Final = ("webhook_sweep", "withdrawal_sweep", "spike_sweep", "watchdog",
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Tell what happened in a seed, and what should not have."""
+    """Tell what happened in a play, and what should not have."""
 
-    seed: int
+    play: Play
     scenes: tuple[str, ...]
     invocations: Counter[str]
     calls: Counter[tuple[str, str]]
@@ -43,17 +44,18 @@ class Outcome:
     timeline: tuple[str, ...] = ()
 
 
-def simulate(seed: int, *, trace: bool = False) -> Outcome:
-    """Play scenes of the seed's choice under faults of its choice."""
-    return play(seed, None, Dice, trace=trace)
+def simulate(named: Play, *, trace: bool = False) -> Outcome:
+    """Play scenes of the seed's choice under faults of its choice, and under those that are aimed."""
+    return play(named, None, Dice, trace=trace)
 
 
 def play(
-    seed: int, scenes: Sequence[Scene] | None, chooser: Callable[[Random], Chooser], *, trace: bool = False
+    named: Play, scenes: Sequence[Scene] | None, chooser: Callable[[Random], Chooser], *, trace: bool = False
 ) -> Outcome:
     """Play scenes, or those that the seed chooses, with faults by a chooser."""
     with installed(), _no_garbage():
-        world = World(seed, chooser, trace=trace)
+        world = World(named.seed, chooser, trace=trace)
+        world.boundary.aims = named.aims
         dice = world.dice
         played = tuple(scenes) if scenes else chosen(dice)
         _choose_weather(world)
@@ -61,7 +63,7 @@ def play(
             _play(world, played)
             world.end(reconcile=dice.random() < RECONCILED or bool(world.tampered))
         return Outcome(
-            seed=seed,
+            play=named,
             scenes=tuple(scene.name for scene in played),
             invocations=world.fleet.invocations,
             calls=world.boundary.calls,

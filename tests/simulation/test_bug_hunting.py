@@ -10,6 +10,7 @@ from tests.simulation import stub
 from tests.simulation.bugs.hunting import Bag, Hit, hunt, hunt_all
 from tests.simulation.bugs.planting import Bug, Patch
 from tests.simulation.judge import Breach
+from tests.simulation.plays import Play
 from tests.simulation.simulate import Outcome
 
 LEAKS_FROM = sys.maxsize
@@ -19,10 +20,11 @@ LATE = Bug("late", "it leaks late", "sums", "movements", (Patch(HERE, "LEAKS_FRO
 NEVER = Bug("never", "it does not leak", "nothing", "movements", ())
 
 
-def leaking(seed: int, *, trace: bool = False) -> Outcome:  # noqa: ARG001 (as it is called)
+def leaking(named: Play, *, trace: bool = False) -> Outcome:  # noqa: ARG001 (as it is called)
     """Break a rule from some seed on; 5 breaks one anyway."""
-    breaches = (Breach("sum", ""), Breach("held", ""), Breach("sum", "")) if seed >= LEAKS_FROM or seed == 5 else ()
-    return Outcome(seed, ("paying",), Counter(), Counter(), Counter(), Counter(), breaches, ())
+    is_broken = named.seed >= LEAKS_FROM or named.seed == 5
+    breaches = (Breach("sum", ""), Breach("held", ""), Breach("sum", "")) if is_broken else ()
+    return Outcome(named, ("paying",), Counter(), Counter(), Counter(), Counter(), breaches, ())
 
 
 def hunter(name: str, most: int) -> Hit | None:

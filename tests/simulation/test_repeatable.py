@@ -9,8 +9,9 @@ from typing import Any
 SEEDS = tuple(range(12))
 PLAY = """
 import json, sys
+from tests.simulation.plays import Play
 from tests.simulation.simulate import simulate
-outcomes = {seed: simulate(seed, trace=True) for seed in map(int, sys.argv[1:])}
+outcomes = {seed: simulate(Play(seed), trace=True) for seed in map(int, sys.argv[1:])}
 print(json.dumps({seed: [*one.timeline, str(one.breaches)] for seed, one in outcomes.items()}))
 """
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.simulation.faults import Calm
 from tests.simulation.machine import installed
+from tests.simulation.plays import Play
 from tests.simulation.scenes import SCENES, Scene
 from tests.simulation.simulate import play
 
@@ -13,7 +14,7 @@ SEEDS = range(3)
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_nothing_breaks_in_a_calm_world(scene: Scene) -> None:
     with installed():
-        outcomes = [play(seed, [scene], Calm) for seed in SEEDS]
+        outcomes = [play(Play(seed), [scene], Calm) for seed in SEEDS]
     for outcome in outcomes:
         assert not outcome.breaches
         assert outcome.invocations

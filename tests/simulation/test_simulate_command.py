@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from tests.simulation import profiles, report, simulate, stub
 from tests.simulation.coverage import cover
+from tests.simulation.plays import Play
 from tests.simulation.profiles import Profile
 from tests.simulation.runner import play_all
 
@@ -22,7 +23,7 @@ def stubbed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulate, "applicable", stub.applicable)
     monkeypatch.setattr(simulate, "simulate", stub.fragile)
     monkeypatch.setattr(profiles, "PROFILES", {"ci": Profile(seeds=4), "release": Profile(invocations=50, faults=9)})
-    monkeypatch.setattr(profiles, "saved_seeds", lambda: (22,))
+    monkeypatch.setattr(profiles, "saved_plays", lambda: (Play(22),))
 
 
 def called(*arguments: str) -> Result:
@@ -74,6 +75,7 @@ def test_the_day_says_where_fresh_seeds_begin(monkeypatch: pytest.MonkeyPatch) -
     [
         (["--profile", "never"], "There is no profile never: ci, release."),
         (["--profile", "ci", "--seeds", "4"], "--seeds and --profile exclude each other."),
+        (["--replay", "4; tally"], "No play is named 4; tally: a seed, then perhaps `; function: call: fault`."),
     ],
 )
 def test_what_cannot_be_asked_for(arguments: list[str], why: str) -> None:
@@ -106,6 +108,20 @@ def test_a_replay_tells_everything() -> None:
     ]
 
 
+def test_a_replay_of_what_was_aimed() -> None:
+    result = called("--replay", f"4; webhooks: {stub.SEND}: lost")
+    assert result.output.startswith(f"seed 4; webhooks: {stub.SEND}: lost: paying")
+    assert "lost 1" in result.output
+
+
+def test_a_profile_that_covers_aims_at_what_was_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiles, "PROFILES", {"ci": Profile(seeds=4, covers=True)})
+    result = called("--profile", "ci", "--from", "30", "--coverage")
+    assert result.exit_code == 0
+    assert "No rule was broken in 5 seeds and 2 aimed plays." in result.output
+    assert "0 of 4 cells that can be filled." in result.output
+
+
 def test_a_replay_of_a_broken_seed() -> None:
     result = called("--replay", "7")
     assert result.exit_code == 1
@@ -135,8 +151,8 @@ def test_tables() -> None:
 
 
 def test_functions_that_were_not_invoked_are_named() -> None:
-    assert "tally" in report.unplayed(play_all(stub.sound, [1]))
-    assert "credit" not in report.unplayed(play_all(stub.sound, [1]))
+    assert "tally" in report.unplayed(play_all(stub.sound, [Play(1)]))
+    assert "credit" not in report.unplayed(play_all(stub.sound, [Play(1)]))
 
 
 def test_the_whole_coverage() -> None:
@@ -149,7 +165,7 @@ def test_the_whole_coverage() -> None:
 
 
 def test_a_hit_is_counted_even_where_none_was_thought_possible() -> None:
-    (row,) = cover(play_all(stub.sound, [2]), stub.FAULTS, lambda _: ()).of("credit").rows
+    (row,) = cover(play_all(stub.sound, [Play(2)]), stub.FAULTS, lambda _: ()).of("credit").rows
     assert row.cells == (1, None, None)
 
 
@@ -158,7 +174,7 @@ def test_the_document_holds_everything(tmp_path: Path) -> None:
     assert called("--seeds", "8", "--from", "0", "--json", str(path)).exit_code == 1
     found: Mapping[str, Any] = json.loads(path.read_text())
     assert (found["sound"], found["profile"], found["first_seed"]) == (False, None, 0)
-    assert found["done"] == {"seeds": 8, "invocations": 24, "faults": 12}
+    assert found["done"] == {"seeds": 8, "aimed": 0, "invocations": 24, "faults": 12}
     assert found["faults"]["lost"] == {"times": 4, "functions": 1, "calls": 1}
     assert found["broken"][0]["breaches"][0] == {"rule": "sum", "detail": "usd: 1"}
     assert found["coverage"]["rows"][0] == {

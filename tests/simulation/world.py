@@ -40,6 +40,8 @@ RUNS: Final = "/v1/admin/reconciliation/runs"
 STORMY: Final = (0, 0, 1, 3)
 """In how many of these rounds things go wrong as before."""
 
+RUN: Final = {"S": "run#wallets"}
+VERDICTS: Final = {"S": "reconciliation#full"}
 WAITING: Final = {"S": "IN_REVIEW"}
 """The state of a withdrawal that waits for a person, listed as open."""
 
@@ -162,18 +164,27 @@ class World:
         stormy = self.dice.choice(STORMY)
         if reconcile and stormy:
             self.kernel.spawn("root", lambda: self.call("root", "POST", RUNS, {"full": True}))
-        for number, wait_s in enumerate(WAITS_S):
-            if number == stormy:
-                self._calm_down()
-            self.kernel.run(self.kernel.now_us + wait_s * SECOND)
-            due = self._due
-            if number >= stormy and self.deliveries.is_quiet and not due:
-                break
-            for function in due:
-                self.tick(function)
+        for wait_s in WAITS_S[:stormy]:
+            self._wait(wait_s)
+        self._calm_down()
+        self._settle()
         self._is_reconciled = reconcile
         if reconcile:
             self._reconcile()
+
+    def _settle(self) -> None:
+        """Let the clock run until nothing is open."""
+        for wait_s in WAITS_S:
+            if not self._wait(wait_s):
+                break
+
+    def _wait(self, seconds: int) -> bool:
+        """Let time pass, and the clock call what has something to do; answer whether anything is open."""
+        self.kernel.run(self.kernel.now_us + seconds * SECOND)
+        due = self._due
+        for function in due:
+            self.tick(function)
+        return bool(due) or not self.deliveries.is_quiet
 
     def _calm_down(self) -> None:
         """Let no fault happen any more."""
@@ -213,14 +224,32 @@ class World:
         untold = any(item.get("listed") == {"S": "untold-alert"} for item in dynamo.items("operations"))
         events = any(item.get("state") == {"S": "OPEN"} for item in dynamo.items("inbox"))
         flows = any("open" in item and item["open"] != WAITING for item in dynamo.items("flows"))
-        found = {"watchdog": untold, "webhook_sweep": events, "withdrawal_sweep": flows}
+        found = {
+            "watchdog": untold,
+            "webhook_sweep": events,
+            "withdrawal_sweep": flows,
+            "reconciliation_planner": self._is_reconciling,
+        }
         return [function for function, is_due in found.items() if is_due]
+
+    @property
+    def _is_reconciling(self) -> bool:
+        """Tell whether a run is under way, or the last full one has found what the next has to confirm."""
+        dynamo = self.cloud.dynamo
+        runs = [item["content"]["S"] for item in dynamo.items("operations") if item["operation_key"] == RUN]
+        verdicts = [
+            (item["action_key"]["S"], item["content"]["S"])
+            for item in dynamo.items("audit")
+            if item["subject"] == VERDICTS
+        ]
+        is_suspicious = bool(verdicts) and '"suspicion"' in max(verdicts)[1]
+        return is_suspicious or any('"ended_at_ms"' not in run for run in runs)
 
     def _reconcile(self) -> None:
         """Order a full run and let it end; the cut lies two minutes back."""
         self.kernel.run(self.kernel.now_us + CUT_US)
         self.kernel.run_through(self.kernel.spawn("root", self._full_run))
-        self.kernel.run(self.kernel.now_us + CUT_US)
+        self._settle()
 
     def _full_run(self) -> None:
         """Ask until no earlier run is under way; the planner's tick queues what is left of one."""

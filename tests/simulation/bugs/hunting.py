@@ -9,6 +9,7 @@ from tests.simulation import simulate as simulator
 from tests.simulation.bugs.bank import BUGS
 from tests.simulation.bugs.planting import Bug
 from tests.simulation.machine import installed
+from tests.simulation.plays import Play
 from tests.simulation.runner import Simulate, play_one, workers
 
 OF_ANY: Final = 25
@@ -60,8 +61,8 @@ def hunt(bug: Bug, seeds: Iterable[int], simulate: Simulate = simulator.simulate
     with installed():
         for tried, seed in enumerate(seeds, 1):
             with bug.plant():
-                outcome = play_one(simulate, seed)
-            if outcome.breaches and not play_one(simulate, seed).breaches:
+                outcome = play_one(simulate, Play(seed))
+            if outcome.breaches and not play_one(simulate, Play(seed)).breaches:
                 rules = dict.fromkeys(breach.rule for breach in outcome.breaches)
                 return Hit(seed, tried, tuple(rules), outcome.scenes)
     return None
