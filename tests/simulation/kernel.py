@@ -15,6 +15,10 @@ BEGIN_US: Final = 1_769_860_800 * SECOND
 """2026-01-31T12:00:00Z."""
 
 
+MAX_STEPS: Final = 100_000
+"""What takes more has no end: a world takes some hundreds."""
+
+
 class Killed(BaseException):
     """End an invocation at this very point, as when its container dies."""
 
@@ -93,6 +97,8 @@ class Kernel:
             self._do_next()
 
     def _do_next(self) -> None:
+        if self._count > MAX_STEPS:
+            raise RuntimeError(f"no end after {MAX_STEPS:,} steps")
         self.now_us, _, _, action = heapq.heappop(self._due)
         action()
 
