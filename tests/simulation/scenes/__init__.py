@@ -23,10 +23,10 @@ _CHOSEN_OF: Final[tuple[tuple[Scene, ...], ...]] = (
     *(MOVEMENTS,) * 6,
     *(DEPOSIT_SCENES,) * 3,
     *(WITHDRAWAL_SCENES,) * 4,
-    INSPECTIONS,
-    INSPECTIONS[:1],
+    *(INSPECTIONS,) * 2,
+    INSPECTIONS[1:-1],
 )
-"""What a scene is chosen of: inspections are few and dear, and one of them shows the most."""
+"""What a scene is chosen of: inspections are few and dear, and some of them show more than the others."""
 
 SCENES: Final[tuple[Scene, ...]] = (*MOVEMENTS, *DEPOSIT_SCENES, *WITHDRAWAL_SCENES, *INSPECTIONS)
 

@@ -7,12 +7,16 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from tallystick.domain.money import DEFAULT_ASSETS, format_units
+from tests.simulation.faults import Dice
 from tests.simulation.told import Answer
 from tests.simulation.world import SPAWNED_US, World
 
 Choice = TypeVar("Choice")
 
 USERS: Final = ("ada", "bob", "cora")
+EASED: Final = 0.01
+"""The share of calls that something goes wrong with when a scene is about what meets, not about what fails."""
+
 HEAD_STARTS_S: Final = (0.0, 0.0, 0.0, 0.01, 0.1, 1.0)
 """How long a client waits before it joins a race: most begin at once."""
 
@@ -144,6 +148,18 @@ def at_once(world: World, *requests: Request) -> list[Answer | None]:
     return together(world, *(partial(request.insist, world) for request in requests), head_starts_s=(0.0,))
 
 
+def tightly(world: World, *requests: Request) -> list[Answer | None]:
+    """Send requests within the time of a call or two, mostly with little that goes wrong: one meets the other."""
+    chooser = world.boundary.chooser
+    before = chooser.rate if isinstance(chooser, Dice) else 0.0
+    ease(world, 0.8)
+    acts = (partial(request.insist, world) for request in requests)
+    answers = together(world, *acts, head_starts_s=(0.0, 0.0, 0.01))
+    if isinstance(chooser, Dice):
+        chooser.rate = before
+    return answers
+
+
 def together(
     world: World, *acts: Callable[[], Answer | None], head_starts_s: Sequence[float] = HEAD_STARTS_S
 ) -> list[Answer | None]:
@@ -163,6 +179,13 @@ def together(
 def shuffled(world: World, things: Sequence[Choice]) -> list[Choice]:
     """Put things in any order."""
     return world.dice.sample(things, len(things))
+
+
+def ease(world: World, share: float) -> None:
+    """Let little go wrong in a share of the seeds: what is to meet within milliseconds is scattered by faults."""
+    chooser = world.boundary.chooser
+    if isinstance(chooser, Dice) and world.dice.random() < share:
+        chooser.rate = min(chooser.rate, EASED)
 
 
 def pages(world: World, caller: str, path: str) -> Answer | None:

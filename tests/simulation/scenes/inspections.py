@@ -2,17 +2,20 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any, Final
 
-from tests.simulation.faults import Dice, Fault
+from tests.simulation.faults import Blow, Calm, Dice, Fault
+from tests.simulation.kernel import Task
 from tests.simulation.scenes.banks import settle
 from tests.simulation.scenes.common import (
     Request,
     Scripted,
     Wallet,
     at_once,
+    ease,
     new_key,
     together,
 )
@@ -28,27 +31,47 @@ BUCKET_MS: Final = 10_000
 """Cuts lie between two of these."""
 
 AHEAD_S: Final = 0.15
+GLANCE_S: Final = 0.02
+LOOKED_FOR: Final = 50
 REDELIVERED_S: Final = 400.0
 ROUNDS: Final = 15
 ORDERS: Final = 3
-CRASHES: Final = 0.04
-"""The share of calls that a run does not survive when somebody has tampered with a total."""
+LOOKS: Final = 6
+CRASHES: Final = 0.5
+"""The share of writes that a worker does not survive while it tells of a run and ends it."""
+
+INSTALMENTS: Final = 12
+STILL_S: Final = 400
 
 LARGE: Final = 6 * 10**37
 """Units of which a total takes one such sum, and not two."""
 
 
+@dataclass(slots=True)
+class Dying(Calm):
+    """Let workers die after a write when a run has looked often enough: what they have found is half told and kept."""
+
+    is_ending: Callable[[], bool]
+
+    def choose(self, task: Task, call: str) -> Blow | None:
+        """Throw."""
+        is_write = task.container.function == "reconciler" and call.startswith(("Put", "Update", "TransactWrite"))
+        is_fatal = is_write and self.is_ending() and self.dice.random() < CRASHES
+        return Blow(Fault.KILLED_AFTER) if is_fatal else None
+
+
 def while_money_moves(world: World) -> None:
-    """Have everything looked at when a cut lies amid movements, or begin with them, and once more."""
+    """Have everything looked at when a cut lies amid movements, or while they are made, and once more."""
     is_still = _let_lag(world)
     dice, wallets = world.dice, _wallets(world)
-    for _ in range(dice.randint(0, 2)):
+    if dice.random() < 0.5:
         world.pause((BUCKET_MS - world.now_ms() % BUCKET_MS) / 1000 - AHEAD_S)
-        order = partial(_order, world, full=True, after_s=AHEAD_S)
-        _move(world, wallets, order)
+        _move(world, wallets, partial(_order, world, full=True, after_s=AHEAD_S))
     _move(world, wallets)
-    world.pause(CUT_S + dice.choice((0, 0, 0, 5)))
+    if dice.random() < 0.5:
+        world.pause(CUT_S + dice.choice((0, 0, 0, 5)))
     _order(world, full=dice.random() < 0.7 and not is_still)
+    _begins(world)
     _move(world, wallets)
     world.call("root", "GET", dice.choice(("/v1/integrity", "/v1/integrity/admin-wallet")))
 
@@ -57,26 +80,45 @@ def while_holds_end(world: World) -> None:
     """Have a wallet looked at while its withdrawals are decided about, one by one."""
     _let_lag(world)
     dice, wallet = world.dice, _wallet(world, "ada", 1000_00)
-    world.boundary.behind = 0.4
     destination = {"type": "stripe", "external_account": "ba_1"}
     body = {"wallet_id": wallet.wallet_id, "provider": "stripe", "amount": "100.01", "destination": destination}
     asked = [Request("ada", "/v1/withdrawals", body, new_key(world)) for _ in range(6)]
     held = [answer.document for answer in at_once(world, *asked) if answer and answer.status < 300]
-    decisions = [partial(_decide, world, one["withdrawal_id"], dice.uniform(0.1, 1)) for one in held]
-    together(world, partial(_order, world, full=dice.random() < 0.5), *decisions, head_starts_s=(0.0,))
+    _order(world, full=dice.random() < 0.3)
+    _begins(world)
+    decisions = [partial(_decide, world, one["withdrawal_id"], dice.uniform(0, 0.7)) for one in held]
+    together(world, *decisions, head_starts_s=(0.0,))
     settle(world)
+
+
+def steadily(world: World) -> None:
+    """Bring in a little every ten seconds and have it looked at; once more when the stream is far behind."""
+    _set_clocks(world)
+    wallet = _wallet(world, "ada", 0)
+    world.pause((1.5 * BUCKET_MS - world.now_ms() % BUCKET_MS) / 1000)
+    begun_ms = world.now_ms()
+    for number in range(INSTALMENTS):
+        wallet.credit(1, new_key(world)).insist(world)
+        _pause_until(world, begun_ms + (number + 1) * BUCKET_MS)
+    _pause_until(world, begun_ms + int(CUT_S * 1000))
+    _order(world, full=True)
+    world.deliveries.stand_still("tally", STILL_S)
+    wallet.credit(1, new_key(world)).insist(world)
+    world.pause(CUT_S + 10)
+    _order(world, full=False)
 
 
 def tampered(world: World) -> None:
     """Write to an account or a total past the ledger once it was looked at: it has to be told, and is put right."""
-    world.fleet.skewed = 0.0
-    world.fleet.forget_skewed()
+    _set_clocks(world)
     wallet = _wallet(world, "ada", 500)
     world.pause(CUT_S + 10)
-    _order(world, full=True)
-    if not _comes(world, partial(_is_over, world)):
-        return
-    (_tamper_with_total if world.dice.random() < 0.6 else _tamper_with_balance)(world, wallet)
+    is_total = world.dice.random() < 0.5
+    if not is_total:
+        _order(world, full=True)
+        if not _comes(world, partial(_is_over, world)):
+            return
+    (_tamper_with_total if is_total else _tamper_with_balance)(world, wallet)
 
 
 def too_much(world: World) -> None:
@@ -107,24 +149,44 @@ def _move(world: World, wallets: list[Wallet], *others: Act) -> None:
     ada, bob, cora = wallets
     moves = [ada.transfer(bob, 1, new_key(world)), cora.debit(2, new_key(world)), cora.transfer(ada, 1, new_key(world))]
     moves += [bob.credit(3, new_key(world), "stripe:pi_4"), ada.debit(4, new_key(world), "paystack:tr_2")]
-    together(world, *(partial(move.insist, world) for move in moves), *others, head_starts_s=(0.0, 0.1))
+    together(world, *(partial(move.insist, world) for move in moves), *others, head_starts_s=(0.0, 0.1, 0.2))
 
 
 def _let_lag(world: World) -> bool:
     """Let replicas be behind, batches be answered in part, and the stream stand still; tell whether for long."""
+    _set_clocks(world)
     dice, boundary = world.dice, world.boundary
-    world.fleet.skewed = 0.0
-    world.fleet.forget_skewed()
-    boundary.behind = dice.choice((0.0, 0.3, 0.5))
+    boundary.behind = dice.choice((0.0, 0.4, 0.5, 0.5))
+    boundary.gradual = dice.choice((boundary.gradual, 1.0, 1.0))
     boundary.unprocessed = dice.choice((0.0, 0.7, 0.7))
     still_s = dice.choice((0, 0, 1, 160, 300))
     world.deliveries.stand_still("tally", still_s)
     return still_s > CUT_S
 
 
+def _set_clocks(world: World) -> None:
+    """Let no clock be wrong, and little fail: a run whose worker dies is late for what it is to meet."""
+    ease(world, 0.85)
+    world.fleet.skewed = 0.0
+    world.fleet.forget_skewed()
+
+
+def _pause_until(world: World, time_ms: int) -> None:
+    world.pause(max(0, time_ms - world.now_ms()) / 1000)
+
+
 def _order(world: World, *, full: bool, after_s: float = 0) -> Answer | None:
     world.pause(after_s)
     return world.call("root", "POST", RUNS, {"full": full})
+
+
+def _begins(world: World) -> None:
+    """Wait a little until a worker has begun to look."""
+    begun = world.fleet.invocations["reconciler"]
+    for _ in range(LOOKED_FOR):
+        if world.fleet.invocations["reconciler"] > begun:
+            break
+        world.pause(GLANCE_S)
 
 
 def _decide(world: World, withdrawal_id: str, after_s: float) -> Answer | None:
@@ -139,7 +201,7 @@ def _tamper_with_balance(world: World, wallet: Wallet) -> None:
     key = {"account_id": {"S": wallet.wallet_id}}
     world.tampered |= {wallet.wallet_id, f"conservation:{wallet.asset}"}
     _add(world, "accounts", key, 7)
-    is_full, since_ms = world.dice.random() < 0.3, world.now_ms()
+    is_full, since_ms = world.dice.random() < 0.1, world.now_ms()
     is_found = any(_is_found(world, wallet.wallet_id, is_full=is_full) for _ in range(ORDERS))
     if not is_found and any(started_ms > since_ms for started_ms, _ in _verdicts(world)):
         world.missed.append(wallet.wallet_id)
@@ -150,11 +212,12 @@ def _tamper_with_total(world: World, wallet: Wallet) -> None:
     """A run that took too long cannot tell what the total was; one that could has to have told it."""
     account_id = f"external:adjustment:{wallet.asset}"
     key = {"operation_key": {"S": f"total#{account_id}"}}
+    if "Item" not in world.cloud.dynamo.call("GetItem", {"TableName": "operations", "Key": key}):
+        return
     world.tampered |= {account_id, f"conservation:{wallet.asset}"}
     _add(world, "operations", key, 7)
-    chooser = world.boundary.chooser
-    if isinstance(chooser, Dice):
-        chooser.rate, chooser.kinds = CRASHES, frozenset({Fault.KILLED_BEFORE, Fault.KILLED_AFTER})
+    if isinstance(world.boundary.chooser, Dice):
+        world.boundary.chooser = Dying(world.dice, partial(_has_looked_enough, world))
     since_ms = world.now_ms()
     for _ in range(ORDERS):
         if _is_found(world, account_id, is_full=True):
@@ -217,10 +280,20 @@ def _comes(world: World, is_so: Callable[[], bool], is_enough: Callable[[], bool
 
 def _is_over(world: World) -> bool:
     """Tell whether the run that was begun last has ended."""
+    return _run(world).get("ended_at_ms") is not None
+
+
+def _has_looked_enough(world: World) -> bool:
+    """Tell whether the run under way has looked at its sums as often as it does."""
+    return bool(_run(world).get("looked") == LOOKS)
+
+
+def _run(world: World) -> dict[str, Any]:
+    """Read the run that was begun last."""
     key = {"operation_key": {"S": "run#wallets"}}
     asked = {"TableName": "operations", "Key": key, "ConsistentRead": True}
     item = world.cloud.dynamo.call("GetItem", asked).get("Item")
-    return item is not None and json.loads(item["content"]["S"]).get("ended_at_ms") is not None
+    return json.loads(item["content"]["S"]) if item else {}
 
 
 def _is_told(world: World, subject: str) -> bool:
@@ -230,5 +303,5 @@ def _is_told(world: World, subject: str) -> bool:
 
 INSPECTIONS: Final = tuple(
     Scripted(script.__name__.replace("_", "-"), script)
-    for script in (while_money_moves, while_holds_end, tampered, too_much)
+    for script in (while_money_moves, while_holds_end, steadily, tampered, too_much)
 )

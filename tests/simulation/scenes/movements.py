@@ -10,7 +10,6 @@ from tests.simulation.scenes.common import (
     Request,
     Scripted,
     Wallet,
-    at_once,
     document_of,
     funded_wallet,
     new_key,
@@ -18,6 +17,7 @@ from tests.simulation.scenes.common import (
     pages,
     race,
     reversal,
+    tightly,
     together,
     void,
 )
@@ -36,11 +36,14 @@ ALL_UNITS: Final = 10**38 - 1
 
 
 def same_money(world: World) -> None:
-    """Several want the same money at once, some of them by the same request, and some send it back."""
+    """Several want the same money at once, some of them by the same request; some send it back or give up."""
     ada, bob, units = _pair(world)
     spending = [_spend(world, ada, bob, units) for _ in range(world.dice.randint(2, 3))]
     others = (*spending, bob.transfer(ada, units, new_key(world)), bob.transfer(ada, 1, new_key(world), "till"))
-    race(world, *spending, world.dice.choice(others))
+    if world.dice.random() < 0.5:
+        race(world, *spending, world.dice.choice(others))
+    else:
+        tightly(world, *spending, *(void(str(one.key), one.caller) for one in spending))
 
 
 def replays(world: World) -> None:
@@ -60,11 +63,11 @@ def replays(world: World) -> None:
 
 
 def unsure(world: World) -> None:
-    """A client without an answer voids the key, looks it up and tries again, or with another one."""
+    """Clients without an answer void their keys; one looks his up and tries again, or with another one."""
     ada, bob, units = _pair(world)
     request = world.dice.choice((_spend(world, ada, bob, units), ada.credit(units, new_key(world))))
-    giving_up = void(str(request.key), request.caller)
-    at_once(world, request, giving_up, giving_up)
+    bobs = [bob.credit(world.dice.choice(UNITS), new_key(world)) for _ in range(2)]
+    tightly(world, *(act for one in (request, *bobs) for act in (one, *[void(str(one.key), one.caller)] * 2)))
     looked = world.persist(request.caller, "GET", f"/v1/idempotency/{request.key}")
     again = document_of(looked)["state"] == "voided" and world.dice.random() < 0.3
     (replace(request, key=new_key(world)) if again else request).insist(world)
@@ -110,8 +113,10 @@ def closed(world: World) -> None:
     taken = ada.transfer(bob, units, new_key(world)).done(world)["transfer_id"]
     late = (bob.transfer(ada, units, new_key(world)), ada.credit(1, new_key(world)), reversal(taken, new_key(world)))
     closing = ada.mark("close", world.dice.choice(("ada", "root")))
-    at_once(world, closing, world.dice.choice(late), world.dice.choice((closing, *late)))
+    tightly(world, closing, world.dice.choice(late), world.dice.choice((closing, *late)))
     closing.insist(world)
+    for _ in range(2):
+        _close_new(world)
     world.dice.choice((late[0], bob.transfer(ada, 1, new_key(world)))).insist(world)
 
 
@@ -159,10 +164,11 @@ def readers(world: World) -> None:
 def openings(world: World) -> None:
     """A wallet is opened twice at once under one key, or for another asset; then all are listed, page by page."""
     owner, key = world.dice.choice(USERS), new_key(world)
-    opening = Request(owner, "/v1/wallets", {"asset": "USD", "label": "savings"}, key)
+    opening = _opening(owner, key)
     other = replace(opening, body={"asset": world.dice.choice(("EUR", "USD"))})
     race(world, opening, world.dice.choice((opening, other, replace(opening, key=None))))
     Wallet(opening.done(world)["wallet_id"], owner, "USD").credit(1, new_key(world)).insist(world)
+    _close_new(world)
     pages(world, owner, "/v1/wallets")
 
 
@@ -203,6 +209,16 @@ def _pair(world: World) -> tuple[Wallet, Wallet, int]:
     ada = funded_wallet(world, "ada", units, asset)
     bob = funded_wallet(world, "bob", units, asset) if world.dice.random() < 0.3 else open_wallet(world, "bob", asset)
     return ada, bob, units
+
+
+def _close_new(world: World) -> None:
+    """Close wallets that were never used just when their first money arrives."""
+    wallets = [Wallet(_opening(owner, new_key(world)).done(world)["wallet_id"], owner, "USD") for owner in USERS]
+    tightly(world, *(act for one in wallets for act in (one.mark("close", one.owner), one.credit(1, new_key(world)))))
+
+
+def _opening(owner: str, key: str) -> Request:
+    return Request(owner, "/v1/wallets", {"asset": "USD", "label": "savings"}, key)
 
 
 def _spend(world: World, source: Wallet, to: Wallet, units: int, *, exactly: bool = False) -> Request:
