@@ -60,6 +60,8 @@ _MINUTE_S: Final = 60
 """So long a payment on Stellar may be taken; then a sweep looks at it."""
 
 _DAWDLING: Final = 0.25
+"""The share of payouts that are under way for days."""
+
 _SWEEPS: Final = 8
 _HIDDEN_S: Final = 360
 """A message comes back after this time when whoever got it has died."""
@@ -68,10 +70,10 @@ _STUCK_S: Final = 5 * 86_400
 """People are told of a payout that is under way for so long."""
 
 
-def follow(world: World, withdrawals: Iterable[Withdrawal]) -> None:
-    """Let the payouts of withdrawals live their lives, and tell of them."""
+def follow(world: World, withdrawals: Iterable[Withdrawal], dawdling: float = _DAWDLING) -> None:
+    """Let the payouts of withdrawals live their lives, some of them for days, and tell of them."""
     told = [withdrawal for withdrawal in withdrawals if withdrawal["provider"] in _WORDS]
-    world.join(*(world.spawn(f"bank of {one['withdrawal_id']}", partial(_live, world, one)) for one in told))
+    world.join(*(world.spawn(f"bank of {one['withdrawal_id']}", partial(_live, world, one, dawdling)) for one in told))
 
 
 def tell(world: World, withdrawal: Withdrawal, payout_id: str, *, paid: bool) -> None:
@@ -223,34 +225,6 @@ def show_late(world: World) -> None:
     stellar.answer = answer
 
 
-def dawdle(world: World, withdrawals: Iterable[Withdrawal]) -> None:
-    """Let payouts be under way for days, until people are told of that; then they come to an end at once."""
-    world.join(*(world.spawn("bank", partial(_end_when_told, world, withdrawal)) for withdrawal in withdrawals))
-
-
-def _end_when_told(world: World, withdrawal: Withdrawal) -> None:
-    world.pause(_HIDDEN_S)
-    made = payouts_of(world, withdrawal) or payouts_of(world, withdrawal)
-    world.pause(_STUCK_S)
-    for _ in range(_SWEEPS if made else 0):
-        world.tick("withdrawal_sweep")
-        if _is_told(world, withdrawal):
-            break
-    paid = world.dice.random() < 0.7
-    for name in made:
-        tell(world, withdrawal, end(world, withdrawal, name, paid=paid), paid=paid)
-
-
-def _is_told(world: World, withdrawal: Withdrawal) -> bool:
-    """Wait until people are told of a withdrawal, at most until a message that somebody died over comes back."""
-    until_us = world.kernel.now_us + _HIDDEN_S * 1_000_000
-    while world.kernel.now_us < until_us:
-        if any(one["subject"] == withdrawal["withdrawal_id"] for one in world.cloud.published):
-            return True
-        world.pause(0.5)
-    return False
-
-
 def settle(world: World) -> None:
     """Let all providers work as usual again, and pay what is pending, or refuse it; and so what is still to come."""
     paid = world.dice.random() < 0.75
@@ -265,10 +239,9 @@ def settle(world: World) -> None:
         world.providers[name].things["payouts"] = {"status": words.paid if paid else words.failed}
 
 
-def _live(world: World, withdrawal: Withdrawal) -> None:
-    if world.dice.random() < _DAWDLING:
-        _end_when_told(world, withdrawal)
-        return
+def _live(world: World, withdrawal: Withdrawal, dawdling: float) -> None:
+    if world.dice.random() < dawdling:
+        _dawdle(world, withdrawal)
     for name in payouts_of(world, withdrawal):
         if world.dice.random() < 0.3:
             world.call(withdrawal["owner_id"], "POST", f"/v1/withdrawals/{withdrawal['withdrawal_id']}/cancel")
@@ -276,6 +249,29 @@ def _live(world: World, withdrawal: Withdrawal) -> None:
             pay_otherwise(world, withdrawal, name)
         for paid in world.dice.choice(_LIVES):
             _go_on(world, withdrawal, name, paid=paid and not _has_failed(world, withdrawal, name))
+
+
+def _dawdle(world: World, withdrawal: Withdrawal) -> None:
+    """Let a payout be under way for days, until people are told of that; then it is paid at once."""
+    world.pause(_HIDDEN_S)
+    made = payouts_of(world, withdrawal) or payouts_of(world, withdrawal)
+    world.pause(_STUCK_S)
+    for _ in range(_SWEEPS if made else 0):
+        world.tick("withdrawal_sweep")
+        if _is_told(world, withdrawal):
+            break
+    for name in made:
+        tell(world, withdrawal, end(world, withdrawal, name, paid=True), paid=True)
+
+
+def _is_told(world: World, withdrawal: Withdrawal) -> bool:
+    """Wait until people are told of a withdrawal, at most until a message that somebody died over comes back."""
+    until_us = world.kernel.now_us + _HIDDEN_S * 1_000_000
+    while world.kernel.now_us < until_us:
+        if any(one["subject"] == withdrawal["withdrawal_id"] for one in world.cloud.published):
+            return True
+        world.pause(0.5)
+    return False
 
 
 def _go_on(world: World, withdrawal: Withdrawal, name: str, *, paid: bool) -> None:

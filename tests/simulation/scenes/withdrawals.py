@@ -14,7 +14,6 @@ from tests.simulation.scenes.banks import (
     Withdrawal,
     close_before_call,
     close_ledger,
-    dawdle,
     end,
     fall_silent,
     follow,
@@ -48,6 +47,7 @@ UNANSWERED: Final = 0.7
 _LOOKS: Final = 6
 _WALLETS: Final = 3
 _ROUNDS: Final = 2
+_DAYS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def whole_days(world: World) -> None:
     """Ask for more than a day allows out of all wallets at once, day after day; approve and pay the last of it."""
     wallets = _wallets_of_one(world)
     granted = [_named_before(world, wallets[0])]
-    for _ in range(_ROUNDS + 1):
+    for _ in range(_DAYS):
         world.pause(DAY_S)
         granted, _ = _whole_day(world, wallets)
     race(world, *(_decision(one, "approve") for one in granted))
@@ -211,7 +211,7 @@ def frozen(world: World) -> None:
 
 
 def closed(world: World) -> None:
-    """Close a wallet once everything has left it; then the bank sends it back."""
+    """Close a wallet once everything has left it; then the bank sends it back, and says so twice at once."""
     way = world.dice.choice(BANKS)
     wallet, units = _funded(world, way, spare=0)
     withdrawal = way.ask(wallet, units, new_key(world)).done(world)
@@ -221,7 +221,9 @@ def closed(world: World) -> None:
         tell(world, withdrawal, end(world, withdrawal, name, paid=True), paid=True)
         world.pause(world.dice.choice((0.01, 5, 70)))
         _close(world, wallet)
-        tell(world, withdrawal, end(world, withdrawal, name, paid=False), paid=False)
+        payout_id = end(world, withdrawal, name, paid=False)
+        telling = partial(tell, world, withdrawal, payout_id, paid=False)
+        world.join(*(world.spawn("bank", telling) for _ in range(2)))
 
 
 def next_numbers(world: World) -> None:
@@ -311,7 +313,7 @@ def under_way_for_days(world: World) -> None:
     way = world.dice.choice(BANKS)
     wallet, units = _funded(world, way, spare=way.total(way.least))
     asked = (way.ask(wallet, amount, new_key(world)) for amount in (units, way.least))
-    dawdle(world, _granted(race(world, *asked)))
+    follow(world, _granted(race(world, *asked)), dawdling=1.0)
 
 
 def short_of_money(world: World) -> None:
@@ -363,14 +365,14 @@ def rumours(world: World) -> None:
 
 
 def other_amount(world: World) -> None:
-    """Let a bank pay another amount than it was asked for: nothing is posted, and a person has to look."""
+    """Let a bank pay other amounts than it was asked for: nothing is posted, and a person has to look."""
     way = world.dice.choice(BANKS)
-    wallet, units = _funded(world, way)
-    withdrawal = way.ask(wallet, units, new_key(world)).done(world)
-    for name in payouts_of(world, withdrawal):
-        pay_otherwise(world, withdrawal, name)
-        paid = world.dice.random() < 0.7
-        tell(world, withdrawal, end(world, withdrawal, name, paid=paid), paid=paid)
+    wallet, units = _funded(world, way, spare=way.total(way.least))
+    for withdrawal in _granted(race(world, *(way.ask(wallet, one, new_key(world)) for one in (units, way.least)))):
+        for name in payouts_of(world, withdrawal):
+            pay_otherwise(world, withdrawal, name)
+            paid = world.dice.random() < 0.7
+            tell(world, withdrawal, end(world, withdrawal, name, paid=paid), paid=paid)
 
 
 def _funded(
