@@ -442,6 +442,11 @@ def one_hold_is_of_two_withdrawals(books: Books) -> None:
     withdrawal(books, "failed")["hold_transfer_id"] = withdrawal(books, "paid")["hold_transfer_id"]
 
 
+@breaks("own-payout")
+def a_payout_is_named_by_two_withdrawals(books: Books) -> None:
+    withdrawal(books, "returned").update(payout_id="po_paid")
+
+
 @breaks("decision-stands")
 def a_cancelled_withdrawal_was_paid(books: Books) -> None:
     withdrawal(books, "cancelled").update(state="COMPLETED")
@@ -505,6 +510,12 @@ def more_was_withdrawn_than_is_allowed(books: Books) -> None:
     for name in ("three", "four", "five"):
         books.withdraw(name, "COMPLETED", "paid")
     books.operations[f"quota#withdrawals#ada#USD#{DAY}"].update(units=5000, count=5)
+
+
+@breaks("quota-as-told")
+def more_was_granted_than_is_allowed_and_given_back(books: Books) -> None:
+    for flow_id in [books.withdraw(name, "CANCELLED") for name in ("three", "four", "five")]:
+        books.answer(books.call("ada", f"POST /v1/withdrawals/{flow_id}/cancel"), 200)
 
 
 @breaks("withdrawal-rules")

@@ -28,7 +28,7 @@ from tallystick.domain.quotas import Quota
 from tallystick.domain.transfers import Claim, TransferKind
 from tallystick.domain.transitions import Actor, Transition
 from tallystick.domain.withdrawals import TRANSITIONS, Sending, Withdrawal, WithdrawalAction, WithdrawalState
-from tallystick.services import following, payouts, steps
+from tallystick.services import following, payouts, processing, steps
 from tallystick.services.ledger import Movement
 from tallystick.services.payouts import PayoutOffice
 from tallystick.services.ports.alerts import Alerts
@@ -41,6 +41,7 @@ from tests.simulation.bugs.planting import Bug, Patch
 _MOVEMENT: Final = steps._movement
 _CLAIM: Final = Withdrawal.claim
 _SEND: Final = payouts._send
+_MAY_REPEAT: Final = payouts._may_repeat
 _NEW_NAMES: Final = following.new_names
 _STELLAR_SEND: Final = StellarPayouts.send
 
@@ -121,6 +122,11 @@ def _send_under_new_keys(self: StripePayouts, withdrawal: Withdrawal) -> Report:
     if refused is not None:
         return Report(Outcome.FAILED, reason=refused.error.code or refused.error.type)
     return granted(reply, Payout).report()
+
+
+def _may_always_repeat(payer: Payer, withdrawal: Withdrawal, sending: Sending, now_ms: int) -> bool:
+    is_signed = sending.draft is not None and not withdrawal.payout_id and not sending.refusal
+    return is_signed or _MAY_REPEAT(payer, withdrawal, sending, now_ms)
 
 
 def _sign_anew(self: StellarPayouts, withdrawal: Withdrawal) -> Report:
@@ -275,18 +281,22 @@ BUGS: Final = (
     ),
     Bug(
         name="signed-anew",
-        what="A payment on Stellar that has to be sent again is signed anew instead of sent as it was stored.",
+        what="A payment on Stellar that is not to be seen is sent again, whatever its time, and signed anew for that"
+        " instead of sent as it was stored.",
         breaks="Money is paid out once: the first transaction is still valid, or in a ledger that Horizon does not show"
         " yet.",
         area="withdrawals",
-        patches=(Patch(StellarPayouts, "send", _sign_anew),),
+        patches=(Patch(payouts, "_may_repeat", _may_always_repeat), Patch(StellarPayouts, "send", _sign_anew)),
     ),
     Bug(
         name="worry-without-end",
         what="PAYOUT_UNCLEAR is ended only when the withdrawal says that people were told.",
         breaks="An alert ends with its reason: a kill between the alert and the note leaves it open for good.",
         area="withdrawals",
-        patches=(Patch(payouts, "end_worries", _ended_when_noted),),
+        patches=(
+            Patch(payouts, "end_worries", _ended_when_noted),
+            Patch(processing, "end_worries", _ended_when_noted),
+        ),
     ),
     Bug(
         name="twins-sent",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ _STEPS: Final[Mapping[tuple[str | None, str, bool], str]] = {
 }
 """What a step leads to, by the state before, the action and whether a rule took it: as published."""
 
+_CREATED: Final = 201
 _GIVEN_BACK: Final = frozenset({"CANCELLED", "REJECTED", "FAILED"})
 _ALLOWED: Final[Mapping[str, tuple[frozenset[str], tuple[int, ...]]]] = {
     "COMPLETED": (frozenset({"paid"}), (1,)),
@@ -45,6 +47,15 @@ class Payout:
     status: str
     amount: str | int
     asset: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    """Hold a withdrawal, and a time in which it surely takes part in its day's count."""
+
+    withdrawal: Item
+    since_ms: int
+    until_ms: float
 
 
 def _minor(withdrawal_id: str, thing: Thing, statuses: Mapping[str, str], amount: str) -> Payout:
@@ -190,6 +201,14 @@ def one_a_key(case: Case) -> Iterator[str]:
             yield f"{transfer_id} is the hold of {count} withdrawals"
 
 
+def own_payout(case: Case) -> Iterator[str]:
+    """Find a payout that is named by two withdrawals: each is paid by its own."""
+    counts = Counter((one["provider"], name) for one in case.withdrawals.values() for name in _names(one))
+    for (provider, name), count in counts.items():
+        if count > 1:
+            yield f"{provider}:{name} is the payout of {count} withdrawals"
+
+
 def acknowledged(case: Case) -> Iterator[str]:
     """Find a decision that was acknowledged and does not stand."""
     endings = {"cancel": "CANCELLED", "withdrawal-rejected": "REJECTED"}
@@ -289,6 +308,38 @@ def quotas(case: Case) -> Iterator[str]:
             yield f"{name} is {found}, which is more than {limits}"
 
 
+def quotas_as_told(case: Case) -> Iterator[str]:
+    """Find a moment at which more of a day was granted than is allowed, though some of it was given back since."""
+    days: dict[tuple[str, str, str], list[_Granted]] = defaultdict(list)
+    for one in _granted(case):
+        days[one.withdrawal["owner_id"], one.withdrawal["asset"]["code"], one.withdrawal["quota_day"]].append(one)
+    for (owner, code, day), granted in days.items():
+        for since_ms in {one.since_ms for one in granted}:
+            taken = [one.withdrawal for one in granted if one.since_ms <= since_ms < one.until_ms]
+            found = [sum(one["units"] for one in taken), len(taken)]
+            scale = granted[0].withdrawal["asset"]["scale"]
+            if not _is_within(found, case.evidence.rules.get(code, {}), scale):
+                yield f"{owner} was granted {found} of {code} on {day}"
+
+
+def _granted(case: Case) -> Iterator[_Granted]:
+    """Say from when to when withdrawals surely counted: from an answer to the first request to give them back."""
+    given_back: dict[str, float] = {}
+    for request in case.of_kind("cancel", "withdrawal-rejected"):
+        for one in request.called.tries:
+            given_back[request.subject] = min(one.sent_ms, given_back.get(request.subject, inf))
+    since: dict[str, int] = {}
+    for request in case.of_kind("withdrawal-hold"):
+        for _, at_ms, answer in request.answered:
+            if answer.status == _CREATED:
+                since.setdefault(answer.document["withdrawal_id"], at_ms)
+    for flow_id, since_ms in since.items():
+        withdrawal = case.withdrawals.get(flow_id)
+        # One that failed is given back at a time that nobody was told.
+        if withdrawal and withdrawal["quota_day"] and withdrawal["state"] != "FAILED":
+            yield _Granted(withdrawal, since_ms, given_back.get(flow_id, inf))
+
+
 def _is_within(found: list[int], limits: Mapping[str, Any], scale: int) -> bool:
     units = units_of(limits["daily_amount"], scale) if "daily_amount" in limits else found[0]
     return found[0] <= units and found[1] <= limits.get("daily_count", found[1])
@@ -315,9 +366,11 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("withdrawal-movements", movements),
     ("hold-of-withdrawal", holds),
     ("one-withdrawal-a-key", one_a_key),
+    ("own-payout", own_payout),
     ("decision-stands", acknowledged),
     ("paid-once", paid_once),
     ("withdrawal-at-rest", at_rest),
     ("quota-of-day", quotas),
+    ("quota-as-told", quotas_as_told),
     ("withdrawal-rules", fees),
 )

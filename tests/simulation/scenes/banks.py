@@ -55,14 +55,25 @@ _PAYING: Final = frozenset({"payouts", "transfer", "transactions"})
 LATEST_S: Final = 1200
 """A call that seems lost is carried out within this time, or never."""
 
-
 _BEHIND_S: Final = 55
+_MINUTE_S: Final = 60
+"""So long a payment on Stellar may be taken; then a sweep looks at it."""
+
+_DAWDLING: Final = 0.25
+"""The share of payouts that are under way for days."""
+
+_SWEEPS: Final = 8
+_HIDDEN_S: Final = 360
+"""A message comes back after this time when whoever got it has died."""
+
+_STUCK_S: Final = 5 * 86_400
+"""People are told of a payout that is under way for so long."""
 
 
-def follow(world: World, withdrawals: Iterable[Withdrawal]) -> None:
-    """Let the payouts of withdrawals live their lives, and tell of them."""
+def follow(world: World, withdrawals: Iterable[Withdrawal], dawdling: float = _DAWDLING) -> None:
+    """Let the payouts of withdrawals live their lives, some of them for days, and tell of them."""
     told = [withdrawal for withdrawal in withdrawals if withdrawal["provider"] in _WORDS]
-    world.join(*(world.spawn(f"bank of {one['withdrawal_id']}", partial(_live, world, one)) for one in told))
+    world.join(*(world.spawn(f"bank of {one['withdrawal_id']}", partial(_live, world, one, dawdling)) for one in told))
 
 
 def tell(world: World, withdrawal: Withdrawal, payout_id: str, *, paid: bool) -> None:
@@ -134,6 +145,48 @@ def fall_silent(world: World, name: str, seconds: float, hearing: str) -> None:
     provider.answer = answer
 
 
+def lose_answers(world: World) -> None:
+    """Let calls that pay be carried out without an answer: at a bank the first and some others, on Stellar all."""
+    for name in _WORDS:
+        _lose_answers_of(world, name)
+    _let_in_later(world)
+    show_late(world)
+
+
+def _lose_answers_of(world: World, name: str) -> None:
+    provider, calls = world.providers[name], count()
+    hear = provider.answer
+
+    def answer(request: Request) -> Answer:
+        heard: Answer = hear(request)
+        is_lost = _pays(request) and (not next(calls) or world.dice.random() < 0.5)
+        return Answer(504, {}) if is_lost else heard
+
+    provider.answer = answer
+
+
+def _let_in_later(world: World) -> None:
+    """Let a payment on Stellar come into a ledger at any moment of its minute; right after that a sweep comes by."""
+    stellar = world.providers["stellar"]
+    hear = stellar.answer
+
+    def let_in(request: Request) -> None:
+        after_s = world.dice.uniform(0, _MINUTE_S)
+        world.pause(after_s)
+        hear(request)
+        world.pause(_MINUTE_S - after_s + world.dice.uniform(0, 15))
+        world.tick("withdrawal_sweep")
+
+    def answer(request: Request) -> Answer:
+        if not _pays(request):
+            heard: Answer = hear(request)
+            return heard
+        world.spawn("ledger", partial(let_in, request))
+        return Answer(504, {})
+
+    stellar.answer = answer
+
+
 def close_ledger(world: World) -> None:
     """Let what waits come into a ledger of Stellar, in any order: of two with one number either is taken."""
     stellar = world.providers["stellar"]
@@ -186,7 +239,9 @@ def settle(world: World) -> None:
         world.providers[name].things["payouts"] = {"status": words.paid if paid else words.failed}
 
 
-def _live(world: World, withdrawal: Withdrawal) -> None:
+def _live(world: World, withdrawal: Withdrawal, dawdling: float) -> None:
+    if world.dice.random() < dawdling:
+        _dawdle(world, withdrawal)
     for name in payouts_of(world, withdrawal):
         if world.dice.random() < 0.3:
             world.call(withdrawal["owner_id"], "POST", f"/v1/withdrawals/{withdrawal['withdrawal_id']}/cancel")
@@ -194,6 +249,29 @@ def _live(world: World, withdrawal: Withdrawal) -> None:
             pay_otherwise(world, withdrawal, name)
         for paid in world.dice.choice(_LIVES):
             _go_on(world, withdrawal, name, paid=paid and not _has_failed(world, withdrawal, name))
+
+
+def _dawdle(world: World, withdrawal: Withdrawal) -> None:
+    """Let a payout be under way for days, until people are told of that; then it is paid at once."""
+    world.pause(_HIDDEN_S)
+    made = payouts_of(world, withdrawal) or payouts_of(world, withdrawal)
+    world.pause(_STUCK_S)
+    for _ in range(_SWEEPS if made else 0):
+        world.tick("withdrawal_sweep")
+        if _is_told(world, withdrawal):
+            break
+    for name in made:
+        tell(world, withdrawal, end(world, withdrawal, name, paid=True), paid=True)
+
+
+def _is_told(world: World, withdrawal: Withdrawal) -> bool:
+    """Wait until people are told of a withdrawal, at most until a message that somebody died over comes back."""
+    until_us = world.kernel.now_us + _HIDDEN_S * 1_000_000
+    while world.kernel.now_us < until_us:
+        if any(one["subject"] == withdrawal["withdrawal_id"] for one in world.cloud.published):
+            return True
+        world.pause(0.5)
+    return False
 
 
 def _go_on(world: World, withdrawal: Withdrawal, name: str, *, paid: bool) -> None:
@@ -213,6 +291,10 @@ def _go_on(world: World, withdrawal: Withdrawal, name: str, *, paid: bool) -> No
         world.spawn("told before", partial(tell, world, withdrawal, payout_id, paid=paid))
     if manner in {"told", "told twice", "told late", "told wrongly"} or was_paid:
         tell(world, withdrawal, payout_id, paid=paid)
+
+
+def _pays(request: Request) -> bool:
+    return bool(request.method == "POST" and request.target[1][-1] in _PAYING)
 
 
 def _has_failed(world: World, withdrawal: Withdrawal, name: str) -> bool:

@@ -17,6 +17,7 @@ from tests.simulation.scenes.banks import (
     end,
     fall_silent,
     follow,
+    lose_answers,
     pay_otherwise,
     payouts_of,
     settle,
@@ -32,6 +33,7 @@ from tests.simulation.scenes.common import (
     new_key,
     race,
     shuffled,
+    together,
 )
 from tests.simulation.told import Answer
 from tests.simulation.world import World
@@ -39,7 +41,13 @@ from tests.simulation.world import World
 HOUR_S: Final = 3600
 DAY_S: Final = 24 * HOUR_S
 CREATED: Final = 201
+UNANSWERED: Final = 0.7
+"""The share of scenes in which providers do not answer what they pay."""
+
 _LOOKS: Final = 6
+_WALLETS: Final = 3
+_ROUNDS: Final = 2
+_DAYS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,21 +155,45 @@ def taken_back(world: World) -> None:
 
 
 def daily_limit(world: World) -> None:
-    """Race for what is left of the day, out of several wallets; give some of it back, and ask again."""
-    first, _ = _funded(world, REVIEWED, 500_00)
-    others = [_funded(world, REVIEWED, 500_00, owner=first.owner)[0] for _ in range(2)]
-    # A destination that is new is in the way of a second one to it: then nobody races.
-    known = REVIEWED.ask(first, REVIEWED.least, new_key(world)).done(world)
+    """Race for what is left of the day, out of several wallets; give it back, and race again."""
+    wallets = _wallets_of_one(world)
+    known = _named_before(world, wallets[0])
     if world.dice.random() < 0.5:
         _decision(known, "cancel").insist(world)
-    amounts = world.dice.choice(((300_00, 300_00), (300_00, 300_00), (250_00, 250_00), (250_00, 250_01)))
-    asked = [
-        REVIEWED.ask(wallet, amount, new_key(world))
-        for wallet, amount in zip((first, *others), (*amounts, 300_00), strict=True)
-    ]
-    granted = _granted(at_once(world, *asked))
-    given_back = [_decision(one, world.dice.choice(("cancel", "reject"))) for one in granted[:1]]
-    race(world, *given_back, *asked, REVIEWED.ask(first, REVIEWED.least, new_key(world)))
+    asked = list[Request]()
+    for _ in range(_ROUNDS):
+        granted, asked = _whole_day(world, wallets)
+        race(world, *(_decision(one, world.dice.choice(("cancel", "reject"))) for one in granted))
+    race(world, *asked[:2], REVIEWED.ask(wallets[0], REVIEWED.least, new_key(world)))
+
+
+def whole_days(world: World) -> None:
+    """Ask for more than a day allows out of all wallets at once, day after day; approve and pay the last of it."""
+    wallets = _wallets_of_one(world)
+    granted = [_named_before(world, wallets[0])]
+    for _ in range(_DAYS):
+        world.pause(DAY_S)
+        granted, _ = _whole_day(world, wallets)
+    race(world, *(_decision(one, "approve") for one in granted))
+    follow(world, granted)
+
+
+def _wallets_of_one(world: World) -> list[Wallet]:
+    first, _ = _funded(world, REVIEWED, 500_00)
+    return [first, *(_funded(world, REVIEWED, 500_00, owner=first.owner)[0] for _ in range(_WALLETS - 1))]
+
+
+def _named_before(world: World, wallet: Wallet) -> Withdrawal:
+    """Name the destination before: one that is new is in the way of a second one to it, and then nobody races."""
+    return REVIEWED.ask(wallet, REVIEWED.least, new_key(world)).done(world)
+
+
+def _whole_day(world: World, wallets: Sequence[Wallet]) -> tuple[list[Withdrawal], list[Request]]:
+    """Ask out of each wallet twice at once, without insisting, for what is too much together; say what was granted."""
+    amount = world.dice.choice((300_00, 250_00, 250_01, REVIEWED.least))
+    asked = [REVIEWED.ask(wallet, amount, new_key(world)) for wallet in (*wallets, *wallets)]
+    sent = (partial(request.send, world) for request in asked)
+    return _granted(together(world, *sent, head_starts_s=(0.0,))), asked
 
 
 def frozen(world: World) -> None:
@@ -179,7 +211,7 @@ def frozen(world: World) -> None:
 
 
 def closed(world: World) -> None:
-    """Close a wallet once everything has left it; then the bank sends it back."""
+    """Close a wallet once everything has left it; then the bank sends it back, and says so twice at once."""
     way = world.dice.choice(BANKS)
     wallet, units = _funded(world, way, spare=0)
     withdrawal = way.ask(wallet, units, new_key(world)).done(world)
@@ -189,7 +221,9 @@ def closed(world: World) -> None:
         tell(world, withdrawal, end(world, withdrawal, name, paid=True), paid=True)
         world.pause(world.dice.choice((0.01, 5, 70)))
         _close(world, wallet)
-        tell(world, withdrawal, end(world, withdrawal, name, paid=False), paid=False)
+        payout_id = end(world, withdrawal, name, paid=False)
+        telling = partial(tell, world, withdrawal, payout_id, paid=False)
+        world.join(*(world.spawn("bank", telling) for _ in range(2)))
 
 
 def next_numbers(world: World) -> None:
@@ -274,6 +308,14 @@ def silence(world: World) -> None:
 _KEYS_HOLD_S: Final = {"stripe": DAY_S, "truelayer": 6 * HOUR_S}
 
 
+def under_way_for_days(world: World) -> None:
+    """Wait for a bank longer than any bank takes; when people are told of that, it comes to an end."""
+    way = world.dice.choice(BANKS)
+    wallet, units = _funded(world, way, spare=way.total(way.least))
+    asked = (way.ask(wallet, amount, new_key(world)) for amount in (units, way.least))
+    follow(world, _granted(race(world, *asked)), dawdling=1.0)
+
+
 def short_of_money(world: World) -> None:
     """Let a provider have too little, at the first call or at a later one; then enough again."""
     way = world.dice.choice(BANKS)
@@ -293,13 +335,18 @@ def short_of_money(world: World) -> None:
 
 
 def new_destination(world: World) -> None:
-    """Name a destination for the first time, twice at once; nothing goes there for an hour."""
-    wallet, units = _funded(world, DOLLARS, 20_000000, spare=20_000000)
-    destination = {**_STELLAR, "memo": str(world.dice.getrandbits(32))}
-    granted = _granted(race(world, *(DOLLARS.ask(wallet, units, new_key(world), destination) for _ in range(2))))
-    if granted and world.dice.random() < 0.3:
+    """Name a destination for the first time, thrice at once; nothing goes there for an hour, and then all does."""
+    dice = world.dice
+    wallet, units = _funded(world, DOLLARS, 20_000000, spare=40_000000)
+    destination = {**_STELLAR, "memo": str(dice.getrandbits(32))}
+    granted = _granted(at_once(world, *(DOLLARS.ask(wallet, units, new_key(world), destination) for _ in range(3))))
+    if granted and dice.random() < 0.3:
         race(world, _decision(granted[0], "cancel"))
-    _wait(world, HOUR_S + world.dice.choice((-10, 1, 400)))
+    if dice.random() < 0.7:
+        world.providers["stellar"].things["held"] = {"on": True}
+    _wait(world, HOUR_S + dice.choice((-10, 1, 400)))
+    _wait(world, dice.choice((10, 20, 40)))
+    close_ledger(world)
     _wait(world, 130)
     _look_at(world, granted)
 
@@ -318,14 +365,14 @@ def rumours(world: World) -> None:
 
 
 def other_amount(world: World) -> None:
-    """Let a bank pay another amount than it was asked for: nothing is posted, and a person has to look."""
+    """Let a bank pay other amounts than it was asked for: nothing is posted, and a person has to look."""
     way = world.dice.choice(BANKS)
-    wallet, units = _funded(world, way)
-    withdrawal = way.ask(wallet, units, new_key(world)).done(world)
-    for name in payouts_of(world, withdrawal):
-        pay_otherwise(world, withdrawal, name)
-        paid = world.dice.random() < 0.7
-        tell(world, withdrawal, end(world, withdrawal, name, paid=paid), paid=paid)
+    wallet, units = _funded(world, way, spare=way.total(way.least))
+    for withdrawal in _granted(race(world, *(way.ask(wallet, one, new_key(world)) for one in (units, way.least)))):
+        for name in payouts_of(world, withdrawal):
+            pay_otherwise(world, withdrawal, name)
+            paid = world.dice.random() < 0.7
+            tell(world, withdrawal, end(world, withdrawal, name, paid=paid), paid=paid)
 
 
 def _funded(
@@ -382,6 +429,8 @@ def _look_at(world: World, withdrawals: Sequence[Withdrawal]) -> None:
 
 def _until_settled(script: Callable[[World], None], world: World) -> None:
     """Play a script; whatever comes of it, providers come to an end with what they have begun."""
+    if world.dice.random() < UNANSWERED:
+        lose_answers(world)
     try:
         script(world)
     finally:
@@ -394,12 +443,14 @@ _SCRIPTS: Final = (
     decided,
     taken_back,
     daily_limit,
+    whole_days,
     frozen,
     closed,
     next_numbers,
     any_ledger,
     not_receivable,
     silence,
+    under_way_for_days,
     short_of_money,
     new_destination,
     rumours,
