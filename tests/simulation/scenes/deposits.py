@@ -224,7 +224,7 @@ def closed_wallet(world: World) -> None:
     close = partial(Request(order.owner, f"/v1/wallets/{order.wallet_id}/close").insist, world)
     if world.dice.random() < 0.5:
         close()
-    claims = _heard(world, STRIPE.refund(order, world.dice.randint(1, order.units), undone=world.dice.random() < 0.4))
+    claims = STRIPE.refund(order, world.dice.randint(1, order.units), undone=world.dice.random() < 0.6)
     _tell(world, [*paid, *(claims if world.dice.random() < 0.4 else [])], close)
     _tell(world, claims)
 
