@@ -177,6 +177,7 @@ class Books:
             "provider": provider,
             "external_id": body["id"],
             "state": state,
+            "attempts": 1,
             "body": zlib.compress(octets),
             "accepted": False,
             **members,
@@ -460,7 +461,8 @@ def _deposit(books: Books) -> None:
     books.things["stripe"]["re_1"] = {"payment_intent": "pi_whole", "amount": 1000, "status": "succeeded"}
     books.deliver("stripe", {"id": "evt_whole"}, transfers=json.dumps([id_of(books.transfers["deposit pi_whole"])]))
     books.order("more", 2600)
-    dead = f"dlq_{books.deliver('stripe', {'id': 'evt_more', 'payment': 'pi_more'}, 'RESOLVED')}"
+    more = books.deliver("stripe", {"id": "evt_more", "payment": "pi_more"}, "RESOLVED", reason="amount-mismatch")
+    dead = f"dlq_{more}"
     books.alert("WEBHOOK_FAILURE", dead, "CLOSED")
     books.answer(books.call("root", f"POST /v1/admin/dlq/{dead}/resolve", NOTES), 200)
     books.audit.append(audited("dead-letter-resolved", dead))

@@ -579,6 +579,18 @@ def an_order_does_not_know_what_is_owed(books: Books) -> None:
     books.alert("RECEIVABLE", "dep_whole:re_1")
 
 
+@breaks("taken-after-credit")
+def a_refund_is_taken_before_the_payment_came(books: Books) -> None:
+    paid, refund = (id_of(books.transfers[name]) for name in ("deposit pi_whole", "refund re_1"))
+    entries = {one["transfer_id"]: one for one in books.entries if one["account_id"] == ADA}
+    entries[paid]["sequence"], entries[refund]["sequence"] = entries[refund]["sequence"], entries[paid]["sequence"]
+
+
+@breaks("taken-after-credit")
+def a_refund_is_of_a_payment_that_was_not_credited(books: Books) -> None:
+    order(books)["claims"]["re_1"]["payment_id"] = "pi_more"
+
+
 @breaks("one-order-a-name")
 def two_orders_know_of_one_payment(books: Books) -> None:
     books.flows["dep_more"]["content"]["payments"] = order(books)["payments"]
@@ -641,6 +653,16 @@ def an_event_is_open_still(books: Books) -> None:
 @breaks("event-finished")
 def an_event_says_that_it_moved_what_is_not_there(books: Books) -> None:
     event(books, "evt_whole")["transfers"] = json.dumps(["trf_none"])
+
+
+@breaks("tried-before-dead")
+def an_event_is_given_up_on_at_once(books: Books) -> None:
+    event(books, "evt_more").update(reason="account-not-active", attempts=5)
+
+
+@breaks("tried-before-dead")
+def an_event_does_not_wait_for_its_order(books: Books) -> None:
+    event(books, "evt_more").update(reason="unknown-order", attempts=1)
 
 
 @breaks("dead-letter-told")

@@ -30,10 +30,11 @@ from tallystick.domain.posting import Order
 from tallystick.domain.transfers import CLAIMS, RETURNS, IdempotencyKey, TransferKind
 from tallystick.domain.webhooks import EventRejected, Notice, Paid, TakenBack
 from tallystick.services import polling, processing, settling
+from tallystick.services.following import Followed, end_worries
 from tallystick.services.polling import MAX_PAGES, Poll
 from tallystick.services.ports.agenda import Agenda, Queue
 from tallystick.services.processing import Handled, Office
-from tallystick.services.settling import Books
+from tallystick.services.settling import Books, Settled
 from tallystick.services.sweeping import MAX_KEYS, sweep
 from tallystick.wiring import now_ms, webhooks
 from tests.simulation.bugs.planting import Bug, Patch
@@ -42,6 +43,7 @@ YEAR_MS: Final = 365 * 86_400_000
 
 _TRY: Final = processing._try
 _BURY: Final = processing._bury
+_END: Final = processing._end
 _ORDER_OF: Final = processing._order_of
 _WITH_CLAIM: Final = deposits_domain._with_claim
 _CLAIM: Final = settling._claim
@@ -182,19 +184,21 @@ def _sweep_marks_first(*, agenda: Agenda, queue: Queue, names: Iterable[str], no
     return count
 
 
-def _left_when_unknown(office: processing.Office, event: InboxEvent, result: object) -> None:  # noqa: ARG001
-    if event.dead_at_ms is not None:
-        office.alerts.end_alert(processing.WEBHOOK_FAILURE, event.dead_letter_id)
+def _end_if_it_failed(office: Office, event: InboxEvent, result: Settled | Followed | None) -> None:
+    if event.attempts:
+        _END(office, event, result)
+    elif isinstance(result, Followed):
+        end_worries(office.alerts, result.withdrawal)
 
 
 BUGS: Final = (
     Bug(
         name="alert-of-the-living",
-        what="The alert of a failed event is ended only when the event says that it was dead.",
-        breaks="WEBHOOK_FAILURE ends with its reason: a kill between the alert and the note leaves it open although"
-        " the event succeeds later.",
+        what="The alert of a failed event is ended only when the event counts tries that failed.",
+        breaks="WEBHOOK_FAILURE ends with its reason: a redrive begins to count anew, so it stays open although the"
+        " event succeeds.",
         area="deposits",
-        patches=(Patch(processing, "_end", _left_when_unknown),),
+        patches=(Patch(processing, "_end", _end_if_it_failed),),
     ),
     Bug(
         name="done-before-money",

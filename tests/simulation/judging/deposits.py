@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from cli.demo import rules
 from cli.demo.stored import Item
 from cli.local.sandbox.messages import Thing
 from tests.simulation.judging.case import Case, sums_of, units_of
 from tests.simulation.judging.ledger import Rule
 
 _RECEIVABLE: Final = "external:receivable:"
+_CLAIMS: Final = frozenset({"refund", "chargeback"})
+"""What a provider takes back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +211,29 @@ def legs(case: Case) -> Iterator[str]:
             yield f"{name} of {deposit['flow_id']} moves {sums_of(transfer)}"
 
 
+def taken_after_credit(case: Case) -> Iterator[str]:
+    """Find a refund or dispute that was taken from a wallet before the payment that it is of had come into it."""
+    credited: dict[str, list[Item]] = defaultdict(list)
+    for transfer in case.transfers.values():
+        if transfer["kind"] == "deposit":
+            credited[_order_of(transfer)].append(transfer)
+    for name, transfer in case.transfers.items():
+        deposit = case.deposits.get(_order_of(transfer))
+        if transfer["kind"] not in _CLAIMS or deposit is None:
+            continue
+        payment_id = deposit.get("claims", {}).get(transfer["key_reference"], {}).get("payment_id")
+        possible = [one for one in credited[deposit["flow_id"]] if payment_id in {None, one["key_reference"]}]
+        if not any(_is_before(case, one, transfer) for one in possible):
+            yield f"{name} takes {_moved(transfer)} of {deposit['flow_id']}, which was not credited by then"
+
+
+def _is_before(case: Case, first: Item, second: Item) -> bool:
+    """Tell whether a movement comes first in all accounts that two have in common; tallied ones have no order."""
+    names = [rules.transfer_id_of(one) for one in (first, second)]
+    places = ([case.places.get((account_id, name)) for name in names] for account_id in sums_of(second))
+    return all(before < after for before, after in places if before is not None and after is not None)
+
+
 def owed(case: Case) -> Iterator[str]:
     """Find an order that does not know what is owed of it, and a receivable that nobody was told of."""
     posted: dict[str, int] = defaultdict(int)
@@ -232,5 +258,6 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("only-what-was-ordered", as_ordered),
     ("one-order-a-name", one_order_a_name),
     ("legs-of-deposit", legs),
+    ("taken-after-credit", taken_after_credit),
     ("owed-is-told", owed),
 )

@@ -13,6 +13,20 @@ from tests.simulation.judging.ledger import Rule, each
 _NEVER: Final = frozenset({"BALANCE_MISMATCH", "LEDGER_OVERWRITTEN"})
 """False, unless somebody has tampered with the world; TALLY_REJECTED is judged where totals are."""
 
+_TRIES: Final = 6
+"""At once, and after 1, 5, 15, 30 and 60 minutes."""
+
+_HEALING: Final = frozenset(
+    {
+        *("account-not-active", "balance-limit-exceeded", "fault", "not-confirmed", "not-found"),
+        *("provider-refused", "provider-unavailable", "store-unavailable", "too-much-contention"),
+    }
+)
+"""Reasons for which an event is given up on only after its last try."""
+
+_NAMING: Final = frozenset({"paystack", "stripe", "truelayer"})
+"""Their events about money tell a name of their own, by which an order may become known later."""
+
 _TOLD_AS: Final = {"OPEN": "raised", "CLOSED": "ended", "RESOLVED": "resolved"}
 _AUDITED: Final = frozenset(
     {
@@ -67,6 +81,15 @@ def forged_refused(case: Case) -> Iterator[str]:
 def finished(case: Case) -> Iterator[str]:
     """Find an event that is open still, or says that it moved what is not there."""
     return each(case.events, rules.unfinished(case.stored))
+
+
+def tried_before_dead(case: Case) -> Iterator[str]:
+    """Find an event that was given up on before its last try, though time might have healed it."""
+    for event in case.events:
+        reason, attempts = event.get("reason"), event["attempts"]
+        may_heal = reason in _HEALING or (reason == "unknown-order" and event["provider"] in _NAMING)
+        if event["state"] in {"DEAD", "RESOLVED"} and may_heal and attempts < _TRIES:
+            yield f"dlq_{event['inbox_key']} was given up on after {attempts} tries: {reason}"
 
 
 def dead_is_told(case: Case) -> Iterator[str]:
@@ -176,6 +199,7 @@ RULES: Final[tuple[tuple[str, Rule], ...]] = (
     ("event-kept-once", kept_once),
     ("forged-event-refused", forged_refused),
     ("event-finished", finished),
+    ("tried-before-dead", tried_before_dead),
     ("dead-letter-told", dead_is_told),
     ("outcome-told", outcome_is_told),
     ("alert-told", told),

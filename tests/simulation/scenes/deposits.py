@@ -29,19 +29,29 @@ MINUTE_S: Final = 60.0
 AGED_S: Final = 120 * MINUTE_S
 """After so long a provider's books and ours have to agree."""
 
-LOOKS: Final = 3
+LOOKS: Final = 4
 REFUSED: Final = 300
 STRANGER: Final = 8
 """The number of a key that no provider has."""
+
+HASTE_MINUTES: Final = 15
+"""Longer than an event takes that fails at once."""
+
+PATIENCE_MINUTES: Final = 240
+"""Longer than all tries of an event take."""
+
+SWEPT_MINUTES: Final = 30
 
 _DEAD_LETTERS: Final = "/v1/admin/dlq"
 _DIFFERENCES: Final = "/v1/admin/reconciliation/differences"
 
 
 def bought(world: World) -> None:
-    """Order and pay; it is told more than once, in any order and at the same time."""
+    """Order and pay; it is told more than once, in any order and at the same time, and others lie."""
     order = _ordered(world, world.dice.choice(shops.SHOPS))
-    _tell(world, _heard(world, _pay(order)), partial(_look, order))
+    events = _heard(world, _pay(order))
+    forgers = [partial(_forge, world, event) for event in events[:2] if order.shop in shops.CALLING]
+    _tell(world, events, partial(_look, order), *forgers)
     _poll(order)
     _look(order)
 
@@ -61,18 +71,14 @@ def same_key(world: World) -> None:
 
 def refunded(world: World) -> None:
     """Give back in parts, of which some fail in the end; meanwhile the money is spent."""
-    shop, dice = world.dice.choice(shops.REFUNDING), world.dice
+    shop, dice = world.dice.choice((STRIPE, *shops.REFUNDING)), world.dice
     order = _ordered(world, shop)
-    paid = _heard(world, _pay(order))
+    paid = _pay(order)
     claims = [
         shop.refund(order, units, number, undone=dice.random() < 0.4)
         for number, units in enumerate(_parts(world, order.units))
     ]
-    if dice.random() < 0.7:
-        _tell(world, paid)
-        paid = _some(world, paid)
-        world.pause(dice.choice((0, 1, 10)))
-    _tell(world, [*paid, *_heard(world, *claims)], partial(_spend, order))
+    _tell_in_any_order(order, [paid], _heard(world, *claims))
     _unfreeze(order)
     _look(order)
 
@@ -81,11 +87,10 @@ def charged_back(world: World) -> None:
     """Pay for two orders of one wallet, spend that, and let banks take it back; some of it comes again."""
     first = _ordered(world, STRIPE)
     second = _order(world, STRIPE, first.owner, first.wallet_id, _amount(world))
-    _tell(world, _heard(world, _pay(first), _pay(second)))
-    world.pause(world.dice.choice((0, 1, 10)))
-    _spend(first)
+    paid = [_pay(first), _pay(second)]
+    paid += [[_as_of(first, second)]] if world.dice.random() < 0.4 else []
     claims = [STRIPE.dispute(order, order.units, undone=world.dice.random() < 0.5) for order in (first, second)]
-    _tell(world, _heard(world, *claims), partial(_spend, second))
+    _tell_in_any_order(first, paid, _heard(world, *claims), partial(_spend, second))
     _unfreeze(first)
 
 
@@ -95,33 +100,48 @@ def accepted_dispute(world: World) -> None:
     part = world.dice.randint(1, order.units)
     claims = [shops.PAYSTACK.dispute(order, part)]
     claims += [shops.PAYSTACK.refund(order, order.units - part)] if part < order.units else []
-    _tell(world, _heard(world, _pay(order), *claims, *claims), partial(_spend, order))
+    _tell_in_any_order(order, [_pay(order)], _heard(world, *claims, *claims))
     _look(order)
 
 
 def not_as_ordered(world: World) -> None:
     """Pay another amount, or twice: it becomes a dead letter, which admins handle while events go on."""
     order, dice = _ordered(world, world.dice.choice(shops.PAID_TWICE)), world.dice
-    odd = order.shop.pay(order, max(1, order.units + dice.choice((-1, 0, 1, order.units))), 1)
-    events = _heard(world, odd, *([_pay(order)] if dice.random() < 0.6 else []))
+    odd = order.shop.pay(order, max(1, order.units + dice.choice((-1, 1, 1, order.units))), 1)
+    events = [*odd[-2:], *_heard(world, *([_pay(order)] if dice.random() < 0.6 else []))]
     _tell(world, events)
     _poll(order)
+    _until_paged(world, events, HASTE_MINUTES)
     _handle_dead(order, events, _some(world, events))
+
+
+def paid_twice(world: World) -> None:
+    """Pay for an order, and then once more: the second payment becomes a dead letter, which admins handle."""
+    order = _ordered(world, world.dice.choice((STRIPE, shops.MOONPAY, shops.RAMP)))
+    paid = _heard(world, _pay(order))
+    again = order.shop.pay(order, order.units, 1)[-2:]
+    if world.dice.random() < 0.7:
+        _tell(world, paid)
+    _tell(world, [*paid, *again])
+    _until_paged(world, [*paid, *again], HASTE_MINUTES)
+    _handle_dead(order, [*paid, *again], _some(world, again))
 
 
 def refunded_before_it_was_accepted(world: World) -> None:
     """Pay too much, and get all of it back before an admin has decided what to do."""
     shop = world.dice.choice((STRIPE, shops.PAYSTACK))
     order = _ordered(world, shop)
-    paid = _heard(world, shop.pay(order, order.units + 1))
+    paid = shop.pay(order, order.units + 1)[-2:]
     claims = _heard(world, shop.refund(order, order.units + 1, undone=world.dice.random() < 0.2))
     _tell(world, [*paid, *claims])
+    _until_paged(world, paid, HASTE_MINUTES)
     _handle_dead(order, paid, _some(world, claims))
 
 
 def contradicted(world: World) -> None:
     """Say of a payment what is not so: under the id of a true event, or under one of its own."""
     order, dice = _ordered(world, STRIPE), world.dice
+    other = _order(world, STRIPE, order.owner, order.wallet_id, order.units)
     paid = _heard(world, _pay(order))
     told = order.find("stripe")
     lies: list[dict[str, Any]] = [
@@ -135,8 +155,8 @@ def contradicted(world: World) -> None:
     lie = STRIPE.event(order, kind, {**told, **dice.choice(lies)}, event_id, livemode=dice.random() < 0.1)
     if dice.random() < 0.5:
         _tell(world, paid)
-    _tell(world, [*paid, lie, lie])
-    _look(order)
+    _tell(world, [*paid, lie, lie, *([_as_of(order, other)] if dice.random() < 0.5 else [])])
+    _look(dice.choice((order, other)))
 
 
 def another_orders_payment(world: World) -> None:
@@ -144,21 +164,13 @@ def another_orders_payment(world: World) -> None:
     first = _ordered(world, STRIPE)
     second = _order(world, STRIPE, first.owner, first.wallet_id, first.units)
     paid = _heard(world, _pay(first))
-    lie = {**first.find("stripe"), "metadata": {"deposit_id": second.deposit_id}}
     refund = _heard(world, STRIPE.refund(first, world.dice.randint(1, first.units)))
     if world.dice.random() < 0.5:
         _tell(world, paid)
-    _tell(world, [*paid, STRIPE.event(first, "payment_intent.succeeded", lie)])
+    beside = refund if world.dice.random() < 0.5 else []
+    _tell(world, [*paid, _as_of(first, second), *beside])
     _tell(world, refund)
     _look(second)
-
-
-def forged(world: World) -> None:
-    """Say what no provider said: signed with another key, over another body, an hour ago, or not at all."""
-    order = _ordered(world, world.dice.choice(shops.CALLING))
-    events = _heard(world, _pay(order))
-    _tell(world, events, *(partial(_forge, world, event) for event in events[:2]))
-    _look(order)
 
 
 def unheard(world: World) -> None:
@@ -212,23 +224,28 @@ def closed_wallet(world: World) -> None:
     close = partial(Request(order.owner, f"/v1/wallets/{order.wallet_id}/close").insist, world)
     if world.dice.random() < 0.5:
         close()
-    _tell(world, paid, close)
-    claims = STRIPE.refund(order, world.dice.randint(1, order.units), undone=world.dice.random() < 0.4)
-    _tell(world, _heard(world, claims))
+    claims = STRIPE.refund(order, world.dice.randint(1, order.units), undone=world.dice.random() < 0.6)
+    _tell(world, [*paid, *(claims if world.dice.random() < 0.4 else [])], close)
+    _tell(world, claims)
 
 
 def frozen_wallet(world: World) -> None:
     """Freeze a wallet that money is under way to: it waits, or becomes a dead letter."""
-    order = _ordered(world, world.dice.choice(shops.CALLING))
-    events = _heard(world, _pay(order))
+    order, dice = _ordered(world, world.dice.choice(shops.CALLING)), world.dice
+    other = _order(world, order.shop, order.owner, order.wallet_id, _amount(world))
+    events = [*_pay(order), *_heard(world, _pay(other))]
     freeze = Request("root", f"/v1/wallets/{order.wallet_id}/freeze", {"reason": "under review"})
-    if world.dice.random() < 0.7:
+    if dice.random() < 0.9:
         freeze.insist(world)
     _tell(world, events, partial(freeze.insist, world))
-    _wait(world, world.dice.choice((1, 10, 150)))
-    _unfreeze(order)
-    if world.dice.random() < 0.5:
-        _handle_dead(order, events, _some(world, events))
+    if dice.random() < 0.8:
+        _until_paged(world, events, PATIENCE_MINUTES)
+        world.pause(MINUTE_S * dice.choice((0, 1, 3)))
+        _unfreezing(order).insist(world)
+    else:
+        _wait(world, dice.choice((1, 10)))
+        _unfreeze(order)
+    _handle_dead(order, events, _some(world, events))
 
 
 def _ordered(world: World, shop: Shop) -> Order:
@@ -268,6 +285,12 @@ def _heard(world: World, *told: Sequence[Event]) -> list[Event]:
     return [*once, *_some(world, once)]
 
 
+def _as_of(first: Order, second: Order) -> Event:
+    """Tell of an order's payment at Stripe as if it were another one's."""
+    lie = {**first.find("stripe"), "metadata": {"deposit_id": second.deposit_id}}
+    return STRIPE.event(first, "payment_intent.succeeded", lie)
+
+
 def _some(world: World, events: Sequence[Event]) -> list[Event]:
     return [event for event in events if world.dice.random() < 0.2]
 
@@ -276,6 +299,24 @@ def _tell(world: World, events: Sequence[Event], *others: Act) -> None:
     """Let a provider send events at the same time, and others do what they do."""
     sent = [partial(world.deliver, event.provider, event.body, query=event.query) for event in events]
     together(world, *sent, *others)
+
+
+def _tell_in_any_order(order: Order, paid: Sequence[Sequence[Event]], claims: Sequence[Event], *others: Act) -> None:
+    """Tell of payments and of what was taken back; the money is spent as soon as it is there.
+
+    One comes after the other, or both at the same time. Who hears of a claim first may know that there is a payment.
+    """
+    world, heard = order.world, _heard(order.world, *paid)
+    begun = [events[0] for events in paid if len(events) > 1]
+    before = world.dice.choice((heard, heard, heard, [*begun, *claims], [*begun, *claims], []))
+    if before:
+        _tell(world, before)
+        world.pause(world.dice.choice((0, 1, 10, MINUTE_S)))
+    if before is heard:
+        _spend(order)
+        _tell(world, [*_some(world, heard), *claims], *others)
+    else:
+        _tell(world, [*heard, *(_some(world, before) if before else claims)], partial(_spend, order), *others)
 
 
 def _forge(world: World, event: Event) -> None:
@@ -297,6 +338,17 @@ def _wait(world: World, minutes: float) -> None:
     world.tick("webhook_sweep")
 
 
+def _until_paged(world: World, events: Sequence[Event], minutes: int) -> None:
+    """Let time pass until people are told that one of these events has failed."""
+    for minute in range(1, minutes):
+        told = (alert["facts"].get("external_id", "") for alert in world.cloud.published)
+        if any(event.name in external_id for external_id in told for event in events):
+            return
+        world.pause(MINUTE_S)
+        if minute % SWEPT_MINUTES == 0:
+            world.tick("webhook_sweep")
+
+
 def _poll(order: Order) -> None:
     """Read the chain, where it tells nobody."""
     if order.shop.provider == "stellar":
@@ -315,7 +367,7 @@ def _look(order: Order) -> Answer | None:
 def _spend(order: Order) -> Answer | None:
     """Take money out of the wallet: all that was ordered, or about that."""
     world = order.world
-    units = max(1, order.units + world.dice.choice((0, 0, -1, 1, -order.units // 2)))
+    units = max(1, order.units + world.dice.choice((0, -1, 1, -order.units // 2, -order.units // 2)))
     body = {"amount": f"{units // 100}.{units % 100:02d}"}
     return Request("till", f"/v1/wallets/{order.wallet_id}/debit", body, new_key(world)).insist(world)
 
@@ -323,8 +375,11 @@ def _spend(order: Order) -> Answer | None:
 def _unfreeze(order: Order) -> None:
     """Let a wallet be used again, that is frozen perhaps."""
     if order.world.dice.random() < 0.6:
-        body = {"reason": "all is well"}
-        Request("root", f"/v1/wallets/{order.wallet_id}/unfreeze", body).send(order.world)
+        _unfreezing(order).send(order.world)
+
+
+def _unfreezing(order: Order) -> Request:
+    return Request("root", f"/v1/wallets/{order.wallet_id}/unfreeze", {"reason": "all is well"})
 
 
 def _handle_dead(order: Order, events: Sequence[Event], meanwhile: Sequence[Event]) -> None:
@@ -333,12 +388,12 @@ def _handle_dead(order: Order, events: Sequence[Event], meanwhile: Sequence[Even
     path = _dead_letter(order, {event.name for event in events})
     if path is None:
         return
-    accept = dice.random() < 0.6
+    accept = dice.random() < 0.8
     if dice.random() < 0.4:
         world.persist("root", "GET", f"{path}/preview", query={"accept_amount": str(accept).lower()})
     redrive = Request("root", f"{path}/redrive", {"accept_amount": accept})
     resolve = Request("root", f"{path}/resolve", {"notes": "sent back by hand"})
-    decisions = dice.choice(([redrive], [redrive, redrive], [redrive, resolve], [resolve]))
+    decisions = dice.choice(([redrive],) * 3 + ([redrive, redrive], [redrive, resolve], [resolve]))
     ask = dice.choice((Request.insist, Request.insist, Request.send))
     _tell(world, meanwhile, *(partial(ask, decision, world) for decision in decisions))
     if ask is Request.send:
@@ -353,7 +408,7 @@ def _dead_letter(order: Order, names: set[str]) -> str | None:
         for letter in document_of(answer)["items"]:
             if any(name in letter["external_id"] for name in names):
                 return f"{_DEAD_LETTERS}/{letter['dead_letter_id']}"
-        world.pause(world.dice.choice((1, 10, MINUTE_S)))
+        world.pause(world.dice.choice((10, MINUTE_S, 7 * MINUTE_S)))
     return None
 
 
@@ -371,10 +426,10 @@ DEPOSIT_SCENES: Final[tuple[Scripted, ...]] = tuple(
         charged_back,
         accepted_dispute,
         not_as_ordered,
+        paid_twice,
         refunded_before_it_was_accepted,
         contradicted,
         another_orders_payment,
-        forged,
         unheard,
         told_late,
         on_chain,
