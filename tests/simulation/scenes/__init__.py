@@ -21,9 +21,9 @@ class Scene(Protocol):
 
 _CHOSEN_OF: Final[tuple[tuple[Scene, ...], ...]] = (
     *(MOVEMENTS,) * 6,
-    *(DEPOSIT_SCENES,) * 3,
-    *(WITHDRAWAL_SCENES,) * 4,
-    *(INSPECTIONS,) * 2,
+    *(DEPOSIT_SCENES,) * 4,
+    *(WITHDRAWAL_SCENES,) * 5,
+    INSPECTIONS,
     INSPECTIONS[1:-1],
 )
 """What a scene is chosen of: inspections are few and dear, and some of them show more than the others."""
@@ -33,4 +33,4 @@ SCENES: Final[tuple[Scene, ...]] = (*MOVEMENTS, *DEPOSIT_SCENES, *WITHDRAWAL_SCE
 
 def chosen(dice: Random) -> tuple[Scene, ...]:
     """Choose a scene, or two that are played at once."""
-    return tuple(dice.choice(dice.choice(_CHOSEN_OF)) for _ in range(dice.choice((1, 1, 2))))
+    return tuple(dice.choice(dice.choice(_CHOSEN_OF)) for _ in range(dice.choice((1, 1, 2, 2))))

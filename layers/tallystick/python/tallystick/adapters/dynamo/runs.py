@@ -100,7 +100,8 @@ def _shape(kind: type[Any]) -> TypeAdapter[Any]:
 
 
 def _text(value: Run | Progress | Verdict) -> str:
-    return TypeAdapter(type(value)).dump_json(value, exclude_defaults=True).decode()
+    kind: Any = type(value)  # mypy takes no type of a dataclass for hashable
+    return _shape(kind).dump_json(value, exclude_defaults=True).decode()
 
 
 def _is_next(item: KeptItem) -> Condition:
