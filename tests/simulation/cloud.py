@@ -19,7 +19,8 @@ from tests.simulation.dynamo import Dynamo
 from tests.simulation.faults import WEAK
 from tests.simulation.kernel import SECOND, Kernel
 
-MAX_RECEIVES: Final = 10
+MAX_RECEIVES: Final = 50
+"""As `infra` deploys them."""
 
 
 @dataclass(slots=True)

@@ -106,11 +106,15 @@ def dead_is_told(case: Case) -> Iterator[str]:
 
 
 def outcome_is_told(case: Case) -> Iterator[str]:
-    """Find a payout that failed or came back and that nobody was told of, and a worry that outlived its reason."""
+    """Find a payout that failed or came back and that nobody was told of, and a worry that outlived its reason.
+
+    For what lies in the queue's own dead letters an alarm goes off.
+    """
+    dead = case.evidence.dead.get("payouts", ())
     kinds = {"FAILED": "PAYOUT_FAILED", "RETURNED": "PAYOUT_RETURNED"}
     unclear = {one["subject"] for one in case.alerts if one["kind"] == "PAYOUT_UNCLEAR" and one["state"] == "OPEN"}
     for flow_id, one in case.withdrawals.items():
-        if one["state"] in kinds and not case.raised(kinds[one["state"]], flow_id):
+        if one["state"] in kinds and flow_id not in dead and not case.raised(kinds[one["state"]], flow_id):
             yield f"{flow_id} is {one['state']}, and nobody was told"
         if one["state"] in {"COMPLETED", *kinds} and flow_id in unclear:
             yield f"{flow_id} is {one['state']}, and is said to be unclear still"
