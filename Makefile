@@ -4,7 +4,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := UV_SYSTEM_CERTS=1 VIRTUAL_ENV=$(VENV) $(BIN)/uv
 INSTALL := $(UV) pip install -q --require-hashes --link-mode=copy -r
-PYTEST := $(BIN)/pytest -q -n 2 --dist worksteal
 EDITABLE := $(UV) pip install -q --no-deps --no-build-isolation -e .
 
 .PHONY: demo test lint types layers openapi lock clean
@@ -13,9 +12,7 @@ demo: $(VENV)/.local  ## deploy to the embedded local cloud and move money
 	$(BIN)/tallystick demo $(if $(KEEP),--keep)
 
 test: lint types layers  ## run every check
-	@# the simulator by itself: measuring coverage would nearly double its time, and every line is covered elsewhere
-	$(PYTEST) tests/simulation
-	$(PYTEST) --ignore tests/simulation --cov --cov-report term
+	$(BIN)/pytest -q -n 2 --dist worksteal --cov --cov-report term
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

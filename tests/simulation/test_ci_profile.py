@@ -19,7 +19,7 @@ from tests.simulation.runner import Sum, run
 from tests.simulation.simulate import FAULTS, applicable, simulate
 
 FIRST: Final = first_of(date(2026, 11, 23))
-PARTS: Final = 3
+PARTS: Final = 2
 SIZE: Final = 500
 
 
