@@ -14,6 +14,7 @@ from cli.local.sandbox.messages import Answer, Request
 from cli.local.sandbox.stellar import MISSING
 from cli.webhooks.samples import SAMPLES, Order
 from tallystick.domain.webhooks import Provider
+from tests.simulation.kernel import SECOND
 from tests.simulation.scenes.common import shuffled
 from tests.simulation.world import World
 
@@ -266,7 +267,7 @@ def _dawdle(world: World, withdrawal: Withdrawal) -> None:
 
 def _is_told(world: World, withdrawal: Withdrawal) -> bool:
     """Wait until people are told of a withdrawal, at most until a message that somebody died over comes back."""
-    until_us = world.kernel.now_us + _HIDDEN_S * 1_000_000
+    until_us = world.kernel.now_us + _HIDDEN_S * SECOND
     while world.kernel.now_us < until_us:
         if any(one["subject"] == withdrawal["withdrawal_id"] for one in world.cloud.published):
             return True
