@@ -75,7 +75,7 @@ class Moto:
             return _refusal(said["Error"]["Code"], said["Error"]["Message"], reasons, item)
         except TypeError as error:
             return {"broken": str(error)}
-        # It tells the costs also to who does not ask for them, and numbers as they were written.
+        # It tells the costs also to who does not ask for them.
         told: Answer = _with_numbers({name: member for name, member in answer.items() if name not in _UNASKED})
         return told
 
@@ -94,7 +94,7 @@ class MiniStack:
         """Answer one call; adding with 38 digits is one of our repairs of it."""
         with decimal.localcontext(prec=DYNAMODB_DIGITS):
             status, _, body = asyncio.run(self._asked(operation, parameters))
-        answer: Answer = json.loads(body, object_hook=_decoded)
+        answer: Answer = _with_numbers(json.loads(body, object_hook=_decoded))
         if status == 200:
             return answer
         reasons = answer.get("CancellationReasons", ())
@@ -102,7 +102,7 @@ class MiniStack:
 
     def changes(self, table: str) -> list[Answer]:
         """Show the stream of a table."""
-        records = json.loads(json.dumps(self._records(table)), object_hook=_decoded)
+        records = _with_numbers(json.loads(json.dumps(self._records(table)), object_hook=_decoded))
         return [
             {"event": record["eventName"]}
             | {name: record["dynamodb"].get(name) for name in ("Keys", "OldImage", "NewImage")}
@@ -121,7 +121,7 @@ def _refusal(code: str, message: str, reasons: Any, item: Any) -> Answer:  # noq
 
 
 def _with_numbers(answer: Any) -> Any:  # noqa: ANN401 (as it answers)
-    """Write all numbers in one form."""
+    """Write all numbers in one form: the emulators keep some as they were written."""
     if isinstance(answer, list):
         return [_with_numbers(member) for member in answer]
     if not isinstance(answer, dict):
