@@ -1,4 +1,4 @@
-"""Every minute: tell people of jobs that do not finish, and of alerts that somebody stored and did not get to tell."""
+"""Every minute: tell people of jobs that do not finish, of alerts that nobody told, and of alerts that are over."""
 
 from typing import Any
 
@@ -10,7 +10,8 @@ from tallystick.jobs import job
 from tallystick.observability import logger
 from tallystick.services.alerting import tell_untold
 from tallystick.services.jobs import check
-from tallystick.wiring import alerting
+from tallystick.services.outlived import end_outlived
+from tallystick.wiring import alerting, webhooks
 
 WATCHDOG = "watchdog"
 
@@ -22,8 +23,11 @@ metrics = Metrics()
 def handler(event: dict[str, Any], context: LambdaContext) -> None:  # noqa: ARG001 (Lambda's signature)
     """Look once; what cannot be told now is told in a minute."""
     late = check(watch=alerting.watch(), watchdog=WATCHDOG)
-    told = tell_untold(alerts=alerting.kept_alerts())
+    alerts = alerting.kept_alerts()
+    told = tell_untold(alerts=alerts)
+    over = end_outlived(alerts=alerts, inbox=webhooks.inbox(), flows=webhooks.flows())
     metrics.add_metric(name="JobsLate", unit=MetricUnit.Count, value=len(late))
     metrics.add_metric(name="AlertsToldLate", unit=MetricUnit.Count, value=told)
+    metrics.add_metric(name="AlertsOutlived", unit=MetricUnit.Count, value=over)
     write = logger.error if late else logger.info
-    write("watched", late=late, told=told)
+    write("watched", late=late, told=told, outlived=over)

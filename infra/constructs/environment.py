@@ -61,7 +61,7 @@ _READS: Final[Mapping[str, tuple[str, ...]]] = {
     "reconciliation_planner": (*_RECONCILING, "jobs"),
     "reconciler": (*_RECONCILING, "jobs"),
     "stellar_poller": ("inbox_table", *_QUEUEING, "providers", *_NOTING_RUNS),
-    "watchdog": _NOTING_RUNS,
+    "watchdog": ("inbox_table", "flows_table", *_NOTING_RUNS),
     "notifier": (*_ALERTING[1:-1], "notifier", "notifier_keys_secret"),
 }
 

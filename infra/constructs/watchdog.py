@@ -21,13 +21,14 @@ class Watchdog(Construct):
             self,
             WATCHDOG,
             platform=platform,
-            description="notice jobs that do not finish, and alerts that nobody was told of",
+            description="notice jobs that do not finish, alerts that nobody was told of, and those that are over",
             timeout=SCHEDULED_TIMEOUT,
         )
         allow_noting_runs(watchdog, platform.alerts, data)
         operations = data.operations.table_arn
         watchdog.allow("dynamodb:BatchGetItem", on=[operations])
         watchdog.allow("dynamodb:Query", on=[f"{operations}/index/{LISTED_INDEX}"])
+        watchdog.allow("dynamodb:GetItem", on=[data.inbox.table_arn, data.flows.table_arn])
         call_regularly(self, watchdog, "Watch", alerts=platform.alerts, every=every(WATCHDOG))
         if not platform.stage.is_local:  # the local cloud counts no calls
             platform.alerts.alarm_of_silence(

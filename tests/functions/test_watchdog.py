@@ -10,6 +10,8 @@ from infra.routes import JOBS, WATCHDOG
 from tallystick.services.ports.alerts import Alert
 from tallystick.wiring import alerting
 from tests.functions import cloud
+from tests.functions.deliveries import stored_as
+from tests.functions.payouts import id_of
 from tests.functions.samples import Sample, samples_of
 from tests.functions.world import NOW_MS, Clock, handler_of
 
@@ -99,3 +101,16 @@ def test_what_somebody_stored_and_did_not_tell_is_told_a_minute_later(clock: Clo
     assert (told["event"], told["kind"], told["facts"]) == ("raised", "RECEIVABLE", {"owed": "5.00"})
     tick(clock)
     assert len(cloud.told()) == 1
+
+
+def test_what_is_over_is_told_of_no_longer_although_somebody_raised_it_too_late(
+    clock: Clock, log: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (processed,) = stored_as("evt_more")
+    over = {("WEBHOOK_FAILURE", processed.dead_letter_id), ("PAYOUT_UNCLEAR", id_of("completed"))}
+    for kind, subject in (*over, ("WEBHOOK_FAILURE", "stripe:pi_1")):
+        alerting.kept_alerts().raise_alert(Alert(kind, "high", {}, subject))
+    tick(clock)
+    assert {(told["kind"], told["subject"]) for told in cloud.told() if told["event"] == "ended"} == over
+    assert json.loads(log.getvalue().splitlines()[-1])["outlived"] == len(over)
+    assert json.loads(capsys.readouterr().out)["AlertsOutlived"] == [len(over)]

@@ -202,6 +202,8 @@ EXPECTED: dict[str, set[str]] = {
     "watchdog": NOTING_RUNS
     | {
         "dynamodb:BatchGetItem on DataOperations.Arn",
+        "dynamodb:GetItem on DataFlows.Arn",
+        "dynamodb:GetItem on DataInbox.Arn",
         "dynamodb:Query on DataOperations.Arn/index/listed-index",
     },
     "health": {

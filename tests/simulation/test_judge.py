@@ -782,6 +782,13 @@ def given_up(books: Books) -> None:
     books.delivered.append(Delivered("stripe", b'{"payment": "pi_lost"}', signed=True, answers=[503, None]))
 
 
+def disputed(books: Books) -> None:
+    """Paystack could not tell of a payment in all its tries, and then it was disputed."""
+    dispute = {"resolution": "merchant-accepted", "refund_amount": 70, "transaction": {"reference": "dep-lost"}}
+    books.things["paystack"] = {"dispute/1": dispute}
+    books.delivered.append(Delivered("paystack", b'{"reference": "dep-lost"}', signed=True, answers=[503, None]))
+
+
 def written_otherwise(books: Books) -> None:
     """Ramp signs one form of its JSON, which is the one that is kept."""
     books.deliver("ramp", {"id": "1", "value": 1})
@@ -813,7 +820,9 @@ def in_review(books: Books) -> None:
     content["state"] = books.flows["wdr_rejected"]["state"] = "IN_REVIEW"
 
 
-@pytest.mark.parametrize("happening", [accepted, given_up, written_otherwise, contradicted, seen_by_a_service, not_now])
+@pytest.mark.parametrize(
+    "happening", [accepted, given_up, disputed, written_otherwise, contradicted, seen_by_a_service, not_now]
+)
 def test_what_may_be_is_no_breach(happening: Fault) -> None:
     books = build()
     happening(books)

@@ -15,7 +15,7 @@ from tests.simulation.boundary import Boundary
 from tests.simulation.cloud import Cloud, Providers
 from tests.simulation.events import Deliveries
 from tests.simulation.faults import Calm, Chooser
-from tests.simulation.judge import Delivered, Evidence
+from tests.simulation.judge import Delivered, Evidence, RawItem
 from tests.simulation.kernel import BEGIN_US, SECOND, Kernel, Task
 from tests.simulation.lambdas import Ended, Fleet
 from tests.simulation.told import Answer, Called, Told, Try
@@ -37,6 +37,9 @@ CUT_US: Final = 300 * SECOND
 MILLISECOND: Final = SECOND // 1000
 CONFLICT: Final = 409
 RUNS: Final = "/v1/admin/reconciliation/runs"
+PROCESSED: Final = {"DONE", "RESOLVED"}
+"""The states of an event that nobody has to look at any more."""
+
 STORMY: Final = (0, 0, 1, 3)
 """In how many of these rounds things go wrong as before."""
 
@@ -221,16 +224,26 @@ class World:
     def _due(self) -> list[str]:
         """Name the functions of the clock that have something to do; the others would only look."""
         dynamo = self.cloud.dynamo
-        untold = any(item.get("listed") == {"S": "untold-alert"} for item in dynamo.items("operations"))
+        alerts = [item for item in dynamo.items("operations") if "subject" in item and "listed" in item]
+        untold = any(item["listed"] == {"S": "untold-alert"} for item in alerts)
+        outlived = {*map(_alarming, alerts)} & self._over
         events = any(item.get("state") == {"S": "OPEN"} for item in dynamo.items("inbox"))
         flows = any("open" in item and item["open"] != WAITING for item in dynamo.items("flows"))
         found = {
-            "watchdog": untold,
+            "watchdog": untold or outlived,
             "webhook_sweep": events,
             "withdrawal_sweep": flows,
             "reconciliation_planner": self._is_reconciling,
         }
         return [function for function, is_due in found.items() if is_due]
+
+    @property
+    def _over(self) -> set[tuple[str, str]]:
+        """Name the alerts that would have outlived their events and withdrawals."""
+        dynamo = self.cloud.dynamo
+        events = [item["inbox_key"]["S"] for item in dynamo.items("inbox") if item["state"]["S"] in PROCESSED]
+        flows = [item["flow_id"]["S"] for item in dynamo.items("flows") if "open" not in item]
+        return {("WEBHOOK_FAILURE", f"dlq_{key}") for key in events} | {("PAYOUT_UNCLEAR", name) for name in flows}
 
     @property
     def _is_reconciling(self) -> bool:
@@ -274,6 +287,10 @@ class World:
             self.fleet.accidents["answer lost"] += 1
             return None
         return _answer(ended)
+
+
+def _alarming(alert: RawItem) -> tuple[str, str]:
+    return alert["kind"]["S"], alert["subject"]["S"]
 
 
 def _answer(ended: Ended) -> Answer | None:

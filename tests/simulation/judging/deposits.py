@@ -45,7 +45,8 @@ def _of_stripe(things: Mapping[str, Thing]) -> Iterator[Money]:
 def _of_paystack(things: Mapping[str, Thing]) -> Iterator[Money]:
     for name, thing in things.items():
         kind = name.partition("/")[0] if "/" in name else "transaction" if "reference" in thing else ""
-        reference = thing.get("reference") or thing.get("transaction_reference") or ""
+        paid = thing.get("transaction", thing)
+        reference = paid.get("reference") or thing.get("transaction_reference") or ""
         names = frozenset({reference, reference.replace("-", "_", 1)})
         if kind == "transaction":
             yield Money(str(thing["id"]), _charged(thing) if thing["status"] == "success" else 0, names)

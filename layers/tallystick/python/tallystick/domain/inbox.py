@@ -64,6 +64,11 @@ class InboxEvent:
         return digest(self.body.hex())
 
     @property
+    def is_over(self) -> bool:
+        """Tell whether nobody will ever have to look at it again."""
+        return self.state in {EventState.DONE, EventState.RESOLVED}
+
+    @property
     def dead_letter_id(self) -> str:
         """Name the event as a dead letter."""
         return DEAD_LETTER_PREFIX + self.inbox_key

@@ -209,7 +209,7 @@ def _end(office: Office, event: InboxEvent, result: Settled | Followed | None) -
 
 def _end_failure(office: Office, event: InboxEvent) -> None:
     """Take back what was told of an event that is over after all: who told it may have died before writing it down."""
-    if event.state in {EventState.DONE, EventState.RESOLVED}:
+    if event.is_over:
         office.alerts.end_alert(WEBHOOK_FAILURE, event.dead_letter_id)
 
 
