@@ -126,6 +126,7 @@ class Fleet:
         self._idle: dict[str, list[Container]] = defaultdict(list)
         self._count = 0
         self.skewed = 0.0
+        self._skew_us = MAX_SKEW_US
         self.cold = COLD
         self.invocations: Counter[str] = Counter()
         self.accidents: Counter[str] = Counter()
@@ -142,10 +143,10 @@ class Fleet:
         ended: Ended = task.result
         return ended
 
-    def forget_skewed(self) -> None:
-        """Let go of containers whose clock is wrong."""
-        for idle in self._idle.values():
-            idle[:] = [container for container in idle if not container.skew_us]
+    def set_clocks(self, wrong: float, by_us: int = MAX_SKEW_US) -> None:
+        """Let the clocks of this share of new containers be wrong; there are none but new ones from now on."""
+        self.skewed, self._skew_us = wrong, by_us
+        self._idle.clear()
 
     def _live(self, function: str, event: Mapping[str, Any]) -> Ended:
         task = self._kernel.current
@@ -167,7 +168,7 @@ class Fleet:
         if idle and dice.random() >= self.cold:
             return idle.pop(dice.randrange(len(idle)))
         self.accidents["cold start"] += 1
-        skew_us = dice.randint(-MAX_SKEW_US, MAX_SKEW_US) if dice.random() < self.skewed else 0
+        skew_us = dice.randint(-self._skew_us, self._skew_us) if dice.random() < self.skewed else 0
         if skew_us:
             self.accidents["clock skewed"] += 1
         self._count += 1

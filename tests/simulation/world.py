@@ -196,8 +196,7 @@ class World:
         self.cloud.hidden_reasons = self.lost_answers = 0.0
         weather = self.deliveries.weather
         weather.twice = weather.late = weather.again = 0.0
-        self.fleet.skewed = 0.0
-        self.fleet.forget_skewed()
+        self.fleet.set_clocks(0.0)
         if any("paging_token" in thing for thing in self.providers["stellar"].things.values()):
             self.tick("stellar_poller")  # what arrives on the chain tells nobody
 

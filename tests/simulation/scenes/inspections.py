@@ -11,6 +11,7 @@ from tests.simulation.faults import Blow, Calm, Dice, Fault
 from tests.simulation.kernel import Task
 from tests.simulation.scenes.banks import settle
 from tests.simulation.scenes.common import (
+    USERS,
     Request,
     Scripted,
     Wallet,
@@ -29,6 +30,9 @@ CUT_S: Final = 120.0
 
 BUCKET_MS: Final = 10_000
 """Cuts lie between two of these."""
+
+QUIET_S: Final = 300.0
+"""No clock is so far behind that an account's newest entry were of a later time."""
 
 AHEAD_S: Final = 0.15
 GLANCE_S: Final = 0.02
@@ -92,6 +96,20 @@ def while_holds_end(world: World) -> None:
     decisions = [partial(_decide, world, one["withdrawal_id"], dice.uniform(0, 0.7)) for one in held]
     together(world, *decisions, head_starts_s=(0.0,))
     settle(world)
+
+
+def while_clocks_differ(world: World) -> None:
+    """Have everything looked at while money moves by clocks that are minutes before or behind that of the run."""
+    _set_clocks(world)
+    wallets = [_wallet(world, owner, 100) for owner in USERS * 2]
+    world.pause(QUIET_S)
+    world.fleet.set_clocks(1.0)
+    _order(world, full=True)
+    _begins(world)
+    pairs = (world.dice.sample(wallets, 2) for _ in wallets)
+    moves = [one.transfer(other, world.dice.randint(1, 9), new_key(world)) for one, other in pairs]
+    at_once(world, *moves)
+    world.fleet.set_clocks(0.0)
 
 
 def steadily(world: World) -> None:
@@ -171,8 +189,7 @@ def _let_lag(world: World) -> bool:
 def _set_clocks(world: World) -> None:
     """Let no clock be wrong, and little fail: a run whose worker dies is late for what it is to meet."""
     ease(world, 0.85)
-    world.fleet.skewed = 0.0
-    world.fleet.forget_skewed()
+    world.fleet.set_clocks(0.0)
 
 
 def _pause_until(world: World, time_ms: int) -> None:
@@ -307,5 +324,5 @@ def _is_told(world: World, subject: str) -> bool:
 
 INSPECTIONS: Final = tuple(
     Scripted(script.__name__.replace("_", "-"), script)
-    for script in (while_money_moves, while_holds_end, steadily, tampered, too_much)
+    for script in (while_money_moves, while_holds_end, while_clocks_differ, steadily, tampered, too_much)
 )

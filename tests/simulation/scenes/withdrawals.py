@@ -1,7 +1,7 @@
 """Withdrawals: asked for, decided, taken back, paid out by four providers; whatever goes wrong, once or not at all."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -9,6 +9,8 @@ from cli.local.sandbox.messages import forget_keys
 from cli.webhooks.keys import stellar_account
 from tallystick.domain.money import DEFAULT_ASSETS, parse_amount
 from tests.functions.providers import WITHDRAWALS
+from tests.simulation.faults import Blow, Calm, Fault
+from tests.simulation.kernel import SECOND, Task
 from tests.simulation.scenes.banks import (
     LATEST_S,
     Withdrawal,
@@ -41,9 +43,16 @@ from tests.simulation.world import World
 HOUR_S: Final = 3600
 DAY_S: Final = 24 * HOUR_S
 CREATED: Final = 201
+APART_S: Final = 40
+"""A payment that was signed by a clock that is wrong by so much holds, for it holds for a minute."""
+
+AGAIN_S: Final = 400
+"""A message of which nobody has said that it is done has come again by then."""
+
 UNANSWERED: Final = 0.7
 """The share of scenes in which providers do not answer what they pay."""
 
+_BREAKER: Final = "GetItem operations"
 _LOOKS: Final = 6
 _WALLETS: Final = 3
 _ROUNDS: Final = 2
@@ -272,6 +281,46 @@ def _close_after(world: World, seconds: float) -> None:
     close_ledger(world)
 
 
+def clocks_apart(world: World) -> None:
+    """Let two workers have each message, with clocks seconds apart, of which one is held up before it pays.
+
+    It is brought again by then, when no clock takes the payment for one that is not due.
+    """
+    fleet, weather, boundary = world.fleet, world.deliveries.weather, world.boundary
+    before = fleet.skewed, weather.twice, boundary.chooser
+    fleet.set_clocks(0.0)
+    wallet, units = _funded(world, LUMENS, 20_0000000)
+    boundary.chooser = held_up = HeldUp(world.dice)
+    granted: list[Withdrawal] = []
+    for _ in range(3):
+        granted += _granted([LUMENS.ask(wallet, units // 3, new_key(world)).insist(world)])
+        world.pause(2 * APART_S)
+    held_up.is_down, weather.twice = False, 1.0
+    fleet.set_clocks(1.0, APART_S * SECOND)
+    world.pause(AGAIN_S)
+    wrong, weather.twice, boundary.chooser = before
+    fleet.set_clocks(wrong)
+    _wait(world, 130)
+    _look_at(world, granted)
+
+
+@dataclass(slots=True)
+class HeldUp(Calm):
+    """Let no worker come far at first; then hold up the first of each two after it has read what to pay."""
+
+    is_down: bool = True
+    _turns: dict[int, int] = field(default_factory=dict)
+
+    def choose(self, task: Task, call: str) -> Blow | None:
+        """Answer None for all others."""
+        if task.container.function != "payout_worker":
+            return None
+        if self.is_down:
+            return Blow(Fault.KILLED_BEFORE)
+        turn = self._turns.setdefault(id(task), len(self._turns))
+        return Blow(Fault.SLOW) if call == _BREAKER and not turn % 2 else None
+
+
 def not_receivable(world: World) -> None:
     """Pay on Stellar to an account that is not there, or no more when the payment comes into a ledger."""
     things, shop = world.providers["stellar"].things, stellar_account("shop")
@@ -429,7 +478,7 @@ def _look_at(world: World, withdrawals: Sequence[Withdrawal]) -> None:
 
 def _until_settled(script: Callable[[World], None], world: World) -> None:
     """Play a script; whatever comes of it, providers come to an end with what they have begun."""
-    if world.dice.random() < UNANSWERED:
+    if script is not clocks_apart and world.dice.random() < UNANSWERED:
         lose_answers(world)
     try:
         script(world)
@@ -448,6 +497,7 @@ _SCRIPTS: Final = (
     closed,
     next_numbers,
     any_ledger,
+    clocks_apart,
     not_receivable,
     silence,
     under_way_for_days,
