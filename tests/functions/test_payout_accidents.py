@@ -1,6 +1,7 @@
 """Kill the worker and the processor before and after each call to AWS or a provider, or let that call fail.
 
-Whatever happens, the sweeps bring it to its end: each payout is made once, or all of the money is back.
+Whatever happens, the sweeps bring it to its end: each payout is made once, or all of the money is back. In the short
+profile one in three of these: the simulator, too, puts every fault to every call.
 """
 
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from tests.functions.payouts import WALLETS, asked, id_of, money, stored
 from tests.functions.playing import Played, accidents_of, at, silence, watched
 from tests.functions.world import Clock
 from tests.support.moto import Snapshot
+from tests.support.profiles import some
 
 STEPS_S: Final = (130, 330, 330, 330, 3700, 330)
 """Between sweeps: at first in the hour in which TrueLayer surely knows a key, and then until absence is proved."""
@@ -283,7 +285,7 @@ def test_an_accident_at_any_call_changes_nothing_in_the_end(name: str, clock: Cl
     scene.go_by(7200)
     assert outcome(scene) == wanted
     accidents = [(number, *one) for number, call in enumerate(calls) for one in accidents_of(call)]
-    for number, moment, accident in accidents:
+    for number, moment, accident in some(accidents):
         start.restore()
         cloud.reset()
         scene.played.restore()

@@ -58,7 +58,7 @@ SETTINGS = {
     "reconciliation_planner": RECONCILING | NOTING_RUNS,
     "reconciler": RECONCILING | NOTING_RUNS,
     "stellar_poller": {INBOX, "TALLYSTICK_PROVIDERS"} | QUEUEING | NOTING_RUNS,
-    "watchdog": NOTING_RUNS,
+    "watchdog": {INBOX, FLOWS} | NOTING_RUNS,
     "notifier": ALERTING - {OPERATIONS, "TALLYSTICK_ALERTS"}
     | {"TALLYSTICK_NOTIFIER", "TALLYSTICK_NOTIFIER_KEYS_SECRET"},
 }

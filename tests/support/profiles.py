@@ -1,9 +1,13 @@
 """Say how long property tests search: HYPOTHESIS_PROFILE=long, or `--hypothesis-profile=long`, searches for minutes."""
 
 import os
-from typing import Final
+import random
+from collections.abc import Sequence
+from typing import Final, TypeVar
 
 from hypothesis import HealthCheck, Phase, settings
+
+Case = TypeVar("Case")
 
 SHORT: Final = "short"
 LONG: Final = "long"
@@ -27,3 +31,9 @@ def load() -> None:
 def examples(short: int) -> int:
     """Scale a test's own number of examples by the profile in use (the short one has Hypothesis' default of 100)."""
     return max(1, short * settings().max_examples // 100)
+
+
+def some(cases: Sequence[Case], one_in: int = 3) -> Sequence[Case]:
+    """Take one in so many cases, another one each time, and in the long profile all."""
+    step = max(1, one_in * 100 // settings().max_examples)
+    return cases[random.randrange(step) :: step]  # noqa: S311 (no secret)

@@ -37,7 +37,7 @@ from tallystick.services.processing import Handled, Office
 from tallystick.services.settling import Books, Settled
 from tallystick.services.sweeping import MAX_KEYS, sweep
 from tallystick.wiring import now_ms, webhooks
-from tests.simulation.bugs.planting import Bug, Patch
+from tests.simulation.bugs.planting import NO_WATCHDOG, Bug, Patch
 
 YEAR_MS: Final = 365 * 86_400_000
 
@@ -194,11 +194,11 @@ def _end_if_it_failed(office: Office, event: InboxEvent, result: Settled | Follo
 BUGS: Final = (
     Bug(
         name="alert-of-the-living",
-        what="The alert of a failed event is ended only when the event counts tries that failed.",
+        what="The alert of a failed event is ended only when the event counts tries that failed, by no watchdog.",
         breaks="WEBHOOK_FAILURE ends with its reason: a redrive begins to count anew, so it stays open although the"
         " event succeeds.",
         area="deposits",
-        patches=(Patch(processing, "_end", _end_if_it_failed),),
+        patches=(Patch(processing, "_end", _end_if_it_failed), NO_WATCHDOG),
     ),
     Bug(
         name="done-before-money",

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import pytest
+
+from functions.watchdog import handler as watchdog
 
 Area = Literal["movements", "deposits", "withdrawals", "tallies", "reconciliation"]
 
@@ -17,6 +19,10 @@ class Patch:
     target: object
     name: str
     value: object
+
+
+NO_WATCHDOG: Final = Patch(watchdog, "end_outlived", lambda **_: 0)
+"""Let nobody look for alerts that have outlived what they tell of."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from tallystick.services.ports.ledger import CommitRefused
 from tallystick.services.ports.payouts import Payer
 from tallystick.services.steps import Step
 from tests.simulation.bugs import commits
-from tests.simulation.bugs.planting import Bug, Patch
+from tests.simulation.bugs.planting import NO_WATCHDOG, Bug, Patch
 
 _MOVEMENT: Final = steps._movement
 _CLAIM: Final = Withdrawal.claim
@@ -290,12 +290,13 @@ BUGS: Final = (
     ),
     Bug(
         name="worry-without-end",
-        what="PAYOUT_UNCLEAR is ended only when the withdrawal says that people were told.",
+        what="PAYOUT_UNCLEAR is ended only when the withdrawal says that people were told, by no watchdog.",
         breaks="An alert ends with its reason: a kill between the alert and the note leaves it open for good.",
         area="withdrawals",
         patches=(
             Patch(payouts, "end_worries", _ended_when_noted),
             Patch(processing, "end_worries", _ended_when_noted),
+            NO_WATCHDOG,
         ),
     ),
     Bug(
