@@ -287,7 +287,7 @@ def clocks_apart(world: World) -> None:
     It is brought again by then, when no clock takes the payment for one that is not due.
     """
     fleet, weather, boundary = world.fleet, world.deliveries.weather, world.boundary
-    before = fleet.skewed, weather.twice, boundary.chooser
+    before = fleet.skewed, fleet.cold, weather.twice, boundary.chooser
     fleet.set_clocks(0.0)
     wallet, units = _funded(world, LUMENS, 20_0000000)
     boundary.chooser = held_up = HeldUp(world.dice)
@@ -295,10 +295,10 @@ def clocks_apart(world: World) -> None:
     for _ in range(3):
         granted += _granted([LUMENS.ask(wallet, units // 3, new_key(world)).insist(world)])
         world.pause(2 * APART_S)
-    held_up.is_down, weather.twice = False, 1.0
+    held_up.is_down, fleet.cold, weather.twice = False, 1.0, 1.0
     fleet.set_clocks(1.0, APART_S * SECOND)
     world.pause(AGAIN_S)
-    wrong, weather.twice, boundary.chooser = before
+    wrong, fleet.cold, weather.twice, boundary.chooser = before
     fleet.set_clocks(wrong)
     _wait(world, 130)
     _look_at(world, granted)
@@ -306,10 +306,10 @@ def clocks_apart(world: World) -> None:
 
 @dataclass(slots=True)
 class HeldUp(Calm):
-    """Let no worker come far at first; then hold up the first of each two after it has read what to pay."""
+    """Let no worker come far at first; then hold up each second container after it has read what to pay."""
 
     is_down: bool = True
-    _turns: dict[int, int] = field(default_factory=dict)
+    _turns: dict[str, int] = field(default_factory=dict)
 
     def choose(self, task: Task, call: str) -> Blow | None:
         """Answer None for all others."""
@@ -317,7 +317,7 @@ class HeldUp(Calm):
             return None
         if self.is_down:
             return Blow(Fault.KILLED_BEFORE)
-        turn = self._turns.setdefault(id(task), len(self._turns))
+        turn = self._turns.setdefault(task.container.name, len(self._turns))
         return Blow(Fault.SLOW) if call == _BREAKER and not turn % 2 else None
 
 
