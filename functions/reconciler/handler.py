@@ -9,10 +9,10 @@ from aws_lambda_powertools import Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from tallystick.domain.errors import Busy
+from tallystick.domain.errors import Busy, NotYet
 from tallystick.observability import logger
 from tallystick.services.jobs import finish
-from tallystick.services.reconciling import NotYet, work
+from tallystick.services.reconciling import work
 from tallystick.wiring import alerting, now_ms, reconciliation
 
 RESERVE_MS: Final = 15_000

@@ -10,9 +10,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from functions.reconciler import handler as reconciler
 from tallystick.adapters.dynamo.tables import AccountItem
 from tallystick.adapters.queue import SqsQueue
-from tallystick.domain.errors import StoreUnavailable
+from tallystick.domain.errors import NotYet, StoreUnavailable
 from tallystick.domain.runs import Mode, Part, Verdict
-from tallystick.services.reconciling import NotYet
 from tallystick.services.reconciling import work as work_in_earnest
 from tallystick.wiring import reconciliation
 from tests.functions import cloud, providers

@@ -11,12 +11,12 @@ from typing import Final
 from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
 
-from tallystick.domain.errors import Refusal, StoreUnavailable
+from tallystick.domain.errors import NotYet, Refusal, StoreUnavailable
 from tallystick.domain.reconciliation import Finding
 from tallystick.domain.runs import Mode
 from tallystick.domain.withdrawals import OPEN, Withdrawal
 from tallystick.services.ports.ledger import CommitConflict
-from tallystick.services.reconciling import NotYet, begin, tick, work
+from tallystick.services.reconciling import begin, tick, work
 from tests.property.interleaving import Baton
 from tests.property.invariants import check
 from tests.property.test_deposit_events import Killed

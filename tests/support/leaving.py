@@ -7,6 +7,7 @@ from typing import Final
 from tallystick.domain.breaker import Breaker
 from tallystick.domain.callers import Caller
 from tallystick.domain.destinations import Destination
+from tallystick.domain.errors import NotYet
 from tallystick.domain.webhooks import Provider
 from tallystick.domain.withdrawal_rules import WithdrawalRules
 from tallystick.domain.withdrawals import Withdrawal
@@ -125,9 +126,12 @@ class Leaving(Scene):
         return reviews.reject(books=self.books(), admin=self.admin(caller), flow_id=withdrawal.flow_id, notes="no")
 
     def work(self, withdrawal: Withdrawal) -> Withdrawal:
-        """Do what is next, now."""
+        """Do what is next, now, unless somebody else may be at it."""
         self.payer.now_ms = self.now_ms
-        return work(office=self.office(), flow_id=withdrawal.flow_id, now_ms=self.now_ms)
+        try:
+            return work(office=self.office(), flow_id=withdrawal.flow_id, now_ms=self.now_ms)
+        except NotYet:
+            return self.standing(withdrawal)
 
     def work_when_due(self, withdrawal: Withdrawal) -> Withdrawal:
         """Wait until its time has come, then do what is next."""

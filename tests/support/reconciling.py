@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Callable
 
+from tallystick.domain.errors import NotYet
 from tallystick.domain.runs import Mode, Run, Verdict
 from tallystick.domain.tallies import BUCKET_MS
 from tallystick.domain.transfers import Transfer
 from tallystick.services.covering import Cover
 from tallystick.services.examining import Desk
 from tallystick.services.ports.alerts import Alert
-from tallystick.services.reconciling import Bureau, NotYet, Rhythm, begin, work
+from tallystick.services.reconciling import Bureau, Rhythm, begin, work
 from tallystick.services.tallying import add
 from tests.support.fake_journal import FakeCheckpoints, FakeJournal, FakeRuns, FakeSuspects, Vouched
 from tests.support.fake_store import FakeStore

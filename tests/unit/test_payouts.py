@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from tallystick.domain.accounts import Status
-from tallystick.domain.errors import AccountNotActive, InvariantViolated
+from tallystick.domain.errors import AccountNotActive, InvariantViolated, NotYet
 from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.transfers import TransferKind
 from tallystick.domain.withdrawals import RULE, Sending, Taken, Withdrawal, WithdrawalAction
@@ -42,11 +42,18 @@ def test_what_is_not_there_is_a_bug(scene: Told) -> None:
         work(office=scene.office(), flow_id="wdr_nowhere", now_ms=NOW_MS)
 
 
-@pytest.mark.parametrize("state", [State.APPROVED, State.SUBMITTED, State.REQUESTED])
+@pytest.mark.parametrize("state", [State.APPROVED, State.REQUESTED])
 def test_before_its_time_nothing_is_done(scene: Told, asked: Withdrawal, state: State) -> None:
     known = scene.put_in_state(asked, state=state, not_before_ms=NOW_MS + 1)
     assert scene.work(asked) == known
     assert scene.store.calls == ["flows.get"]
+
+
+def test_what_somebody_may_be_at_comes_back(scene: Told, asked: Withdrawal) -> None:
+    scene.put_in_state(asked, state=State.SUBMITTED, not_before_ms=NOW_MS + 1)
+    with pytest.raises(NotYet) as later:
+        work(office=scene.office(), flow_id=asked.flow_id, now_ms=NOW_MS)
+    assert (later.value.wait_ms, scene.store.calls) == (1, ["flows.get"])
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - {State.REQUESTED, State.APPROVED, State.SUBMITTED}))

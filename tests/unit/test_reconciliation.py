@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
 from tallystick.domain.accounts import AccountKind
-from tallystick.domain.errors import Forbidden, IllegalTransition, StoreUnavailable
+from tallystick.domain.errors import Forbidden, IllegalTransition, NotYet, StoreUnavailable
 from tallystick.domain.money import DEFAULT_ASSETS
 from tallystick.domain.reconciliation import Fault
 from tallystick.domain.runs import Mode, Part, Verdict
@@ -15,7 +16,7 @@ from tallystick.services import examining, holdings, integrity
 from tallystick.services.integrity import Check, Standing
 from tallystick.services.ports.journal import SnapshotConflict
 from tallystick.services.ports.paging import Page
-from tallystick.services.reconciling import STALE_MS, NotYet, Rhythm, begin, tick, work
+from tallystick.services.reconciling import MAX_LOOKS, STALE_MS, Rhythm, begin, tick, work
 from tests.support.planting import CONSERVATION, TALLIED, A, B, Planted
 from tests.support.reconciling import MARGIN_MS, never
 from tests.support.scene import ADA, ADMIN, claim, once
@@ -294,6 +295,33 @@ def test_sums_are_looked_at_again_before_they_are_believed(it: Planted) -> None:
     it.tally()  # now the stream has brought it
     assert it.work_off().is_sound
     assert it.runs.newest(Mode.FULL) is None
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_no_run_confirms_what_it_has_found_itself(it: Planted, number: int) -> None:
+    it.drop_total()
+    start(it, Mode.FULL)
+    *others, last = it.messages.sent
+
+    def working(key: str = last) -> str:
+        return work(bureau=it.bureau, key=key, is_time_up=never, now_ms=lambda: it.now_ms)
+
+    assert [working(key) for key in others] == ["done"] * len(others)
+    for _ in range(MAX_LOOKS):
+        with pytest.raises(NotYet):
+            working()
+    calls = count()
+
+    def work_too(call: str) -> None:
+        if call == "runs.newest" and next(calls) == number:
+            it.store.before = lambda _: None
+            assert working() == "concluded"
+
+    it.store.before = work_too
+    working()
+    newest = it.runs.newest(Mode.FULL)
+    assert newest is not None
+    assert (it.told, newest.differences, bool(newest.unconfirmed)) == ([], {}, True)
 
 
 @pytest.mark.parametrize("mode", Mode)

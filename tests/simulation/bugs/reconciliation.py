@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from tallystick.adapters.dynamo.raw import MAX_KEYS, RawItem, Reader
+from tallystick.domain.errors import NotYet
 from tallystick.domain.reconciliation import Checkpoint, Head
 from tallystick.domain.runs import Mode, Run, Sums, Verdict
 from tallystick.domain.transfers import Record
@@ -69,7 +70,7 @@ def _kept_before_told(bureau: Bureau, run: Run, sums: Sums, now_ms: int) -> Verd
         verdict = confirmed(verdict, full)
     if (verdict.differences or verdict.suspicion) and run.looked < reconciling.MAX_LOOKS:
         bureau.runs.save(replace(run, looked=run.looked + 1, version=run.version + 1))
-        raise reconciling.NotYet(bureau.rhythm.look_again_ms)
+        raise NotYet(bureau.rhythm.look_again_ms)
     ended = replace(verdict, run=replace(run, ended_at_ms=now_ms))
     bureau.runs.conclude(ended)
     tell(cover=bureau.cover, verdict=verdict, full=full)

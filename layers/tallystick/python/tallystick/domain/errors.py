@@ -314,3 +314,12 @@ class ProviderUnavailable(Busy):
     code = "provider-unavailable"
     title = "The provider cannot be reached"
     retry_after_s = 5
+
+
+class NotYet(Exception):
+    """Come back later with the same message."""
+
+    def __init__(self, wait_ms: int) -> None:
+        """Say when."""
+        super().__init__(f"in {wait_ms} ms")
+        self.wait_ms = wait_ms

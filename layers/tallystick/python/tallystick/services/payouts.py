@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from tallystick.domain.accounts import Status
-from tallystick.domain.errors import InvariantViolated, ProviderRefused, ProviderUnavailable
+from tallystick.domain.errors import InvariantViolated, NotYet, ProviderRefused, ProviderUnavailable
 from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.webhooks import Provider
 from tallystick.domain.withdrawal_rules import WithdrawalRules
@@ -61,10 +61,13 @@ def work(*, office: PayoutOffice, flow_id: str, now_ms: int) -> Withdrawal:
     Raises:
         InvariantViolated: there is no such withdrawal.
         StoreUnavailable, TooMuchContention: not now; it is looked at again.
+        NotYet: somebody may be at it, who may end it and die before telling; the message must come back.
     """
     withdrawal = find_withdrawal(office.books.flows, flow_id)
     if withdrawal is None:
         raise InvariantViolated(f"there is no withdrawal {flow_id}")
+    if withdrawal.state is WithdrawalState.SUBMITTED and now_ms < withdrawal.not_before_ms:
+        raise NotYet(withdrawal.not_before_ms - now_ms)
     standing = _do_next(office, withdrawal, now_ms)
     # Told when it is so, not before; whoever dies in between leaves the message, which comes back.
     for alert in outcome_alerts(standing):

@@ -10,6 +10,7 @@ from typing import Final
 
 from tallystick.domain.audit import AuditRecord
 from tallystick.domain.chain import digest
+from tallystick.domain.errors import NotYet
 from tallystick.domain.runs import Mode, Part, Progress, Run, Sums, Verdict, total
 from tallystick.domain.tallies import cut_before
 from tallystick.services.covering import Cover, cover_accounts, cover_transfers
@@ -25,15 +26,6 @@ MAX_LOOKS: Final = 6
 
 MAX_CONFIRMING: Final = 3
 """Full runs in a row that are begun at once, each to confirm what the one before has found."""
-
-
-class NotYet(Exception):
-    """Come back later."""
-
-    def __init__(self, wait_ms: int) -> None:
-        """Say when."""
-        super().__init__(f"in {wait_ms} ms")
-        self.wait_ms = wait_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +145,11 @@ def _concluded(bureau: Bureau, run: Run, now_ms: int) -> str:
 
 
 def _verdict(bureau: Bureau, run: Run, sums: Sums, now_ms: int) -> Verdict:
-    """Judge a run, tell people and keep the verdict; one that was kept before an accident stands."""
-    newest = bureau.runs.newest()
-    if newest is not None and newest.run.run_id == run.run_id:
-        return newest
+    """Judge a run, tell people and keep the verdict; one that was kept before, by whomever, stands."""
     full = bureau.runs.newest(Mode.FULL)
+    newest = bureau.runs.newest()  # read second, so that `full` is of an earlier run if this one is
+    if newest is not None and newest.run.started_at_ms >= run.started_at_ms:
+        return newest
     verdict = judge(cover=bureau.cover, run=run, sums=sums, previous=newest, now_ms=now_ms)
     if run.mode is Mode.FULL:
         verdict = confirmed(verdict, full)
