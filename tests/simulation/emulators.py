@@ -73,7 +73,7 @@ class Moto:
             said: Mapping[str, Any] = error.response
             reasons, item = _with_numbers(said.get("CancellationReasons", ())), _with_numbers(said.get("Item"))
             return _refusal(said["Error"]["Code"], said["Error"]["Message"], reasons, item)
-        except TypeError as error:
+        except (TypeError, decimal.Rounded) as error:
             return {"broken": str(error)}
         # It tells the costs also to who does not ask for them.
         told: Answer = _with_numbers({name: member for name, member in answer.items() if name not in _UNASKED})

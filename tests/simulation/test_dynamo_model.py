@@ -50,9 +50,9 @@ KNOWN: Final[Mapping[type[Store], Sequence[Known]]] = {
     Moto: (
         _ROUNDED,
         Known(
-            "values of two types cannot be compared",
+            "values of two types cannot be compared, nor a number with more than 38 digits of which the last are zero",
             "Comparison operator and function reference: values of other types are not in order",
-            lambda asked: "broken" in asked.theirs,
+            lambda asked: "broken" in asked.theirs or "TypeError" in dict(asked.theirs.get("reasons", ())),
         ),
         Known(
             "an update that cannot be carried out is refused by itself, whatever becomes of the conditions",
