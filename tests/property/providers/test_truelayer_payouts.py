@@ -14,7 +14,7 @@ from tallystick.domain.errors import ProviderRefused
 from tallystick.domain.money import DEFAULT_ASSETS, Asset
 from tallystick.domain.payouts import Outcome, Report
 from tallystick.domain.webhooks import Provider
-from tests.property.providers.answers import GRANTED, Answer, answers, asked
+from tests.property.providers.answers import GRANTED, Answer, answers, asked, says
 from tests.property.providers.test_malformed import check_report
 from tests.support import profiles
 from tests.support.scene import NOW_MS
@@ -29,8 +29,9 @@ POUNDS: Final[dict[str, Any]] = {
     "destination": Destination(DestinationType.IBAN, "GB53CLRB04066200002723", name="Jo Test"),
 }
 SENT: Final = submitted(**POUNDS)
-ERROR: Final = {"type": "https://docs.truelayer.com/docs/error-types#invalid-parameters", "status": 400}
-REUSED: Final = {"type": "https://docs.truelayer.com/docs/error-types#idempotency-key-reuse", "status": 422}
+ERRORS: Final = "https://docs.truelayer.com/docs/error-types"
+ERROR: Final = {"type": f"{ERRORS}#invalid-parameters", "status": 400}
+REUSED: Final = {"type": f"{ERRORS}#idempotency-key-reuse", "status": 422}
 STATE: Final = {
     "id": PAYOUT,
     "amount_in_minor": 2500,
@@ -61,7 +62,7 @@ def test_a_send_fails_only_by_a_refusal(answer: Answer) -> None:
     check_report(report)
     if report.outcome is Outcome.FAILED:
         assert answer[0] in {400, 422}
-        assert f"error-types#{report.reason}" in answer[1].decode()
+        assert says(answer, "type") == f"{ERRORS}#{report.reason}"
         assert "idempotency" not in (report.reason or "")
         assert report.payout_id is None
     else:

@@ -216,6 +216,7 @@ def test_the_sandbox_refuses_as_documented(truelayer: Payer, sandbox: RunningSan
         {"type": f"{ERRORS}#"},
         {"type": f"{ERRORS}#Free text, of somebody"},
         {"type": "https://proxy.example/docs/error-types#invalid-parameters"},
+        {"type": "https://docs.truelayer.com/docs/other-types#invalid-parameters"},
         {"type": f"x{ERRORS}#invalid-parameters"},
         {"type": f"{ERRORS}#invalid-parameters\n"},
         {"type": "about:blank"},

@@ -34,7 +34,7 @@ MAX_PAGES: Final = 5
 
 _PAYOUTS: Final = "/v3/payouts"
 _REFUSED: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
-_ERROR: Final = re.compile(r"https://docs\.truelayer\.com/docs/[a-z0-9-]+#(?!idempotency)([a-z0-9-]{1,60})")
+_ERROR: Final = re.compile(r"https://docs\.truelayer\.com/docs/error-types#(?!idempotency)([a-z0-9-]{1,60})")
 """The type of an error: those about the idempotency key do not say that nothing was made under it."""
 
 _CLOCKS_MS: Final = 600_000
