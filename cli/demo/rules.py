@@ -19,6 +19,9 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """The movements that a withdrawal has had, by where it ended."""
 
+_PAYOUTS: Final[Mapping[str, tuple[int, ...]]] = {"SUBMITTED": (0, 1), "COMPLETED": (1,)}
+"""How many payouts there may be that have not failed; in the other states there is none."""
+
 WITHDRAWALS: Final = frozenset(kind for kinds in ENDINGS.values() for kind in kinds)
 
 Violations = Iterator[str]
@@ -100,7 +103,7 @@ def unpaid(stored: Stored) -> Callable[[Item], Violations]:
         paid = [payout for payout in stored.payouts if payout["name"] in names and payout["status"] != "failed"]
         if state in ENDINGS and sorted(kinds.get(flow_id, [])) != sorted(ENDINGS[state]):
             yield f"{flow_id} is {state} by {kinds.get(flow_id)}"
-        if len(paid) != (1 if state in {"SUBMITTED", "COMPLETED"} else 0):
+        if len(paid) not in _PAYOUTS.get(state, (0,)):
             yield f"{flow_id} is {state} and was paid {len(paid)} times"
 
     return broken

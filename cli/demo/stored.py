@@ -78,9 +78,12 @@ def _payouts(sandbox_url: str) -> Iterable[Item]:
         kept: Mapping[str, Any] = answer.json()
         return kept
 
-    for thing in things("stripe").values():
-        if thing.get("object") == "payout":
+    for thing in (*things("stripe").values(), *things("truelayer").values()):
+        if "withdrawal_id" in thing.get("metadata", ()):
             yield {"name": thing["metadata"]["withdrawal_id"], "status": thing["status"]}
+    for name, thing in things("paystack").items():
+        if name.startswith("transfer/"):
+            yield {"name": thing["transfer_code"], "status": thing["status"]}
     for thing in things("stellar").values():
         if "transaction_hash" in thing:
             yield {"name": thing["transaction_hash"], "status": "paid"}

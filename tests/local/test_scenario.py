@@ -104,6 +104,8 @@ TAMPERED: dict[str, tuple[Callable[[Stored], Stored], str]] = {
     "a posting is gone": (lambda stored: _transfer(stored, postings=[]), "postings of each transfer"),
     "a transfer is gone": (lambda stored: _transfer(stored, item="void"), "each entry has its transfer"),
     "a key": (lambda stored: _transfer(stored, key_reference="another"), "each key"),
+    "payouts are gone": (lambda stored: replace(stored, payouts=()), "paid once"),
+    "payouts are there twice": (lambda stored: replace(stored, payouts=stored.payouts * 2), "paid once"),
     "a reversal's marker is gone": (_without_marker, "each reversal"),
 }
 

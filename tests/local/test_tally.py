@@ -177,10 +177,21 @@ def test_what_comes_again_changes_nothing(deployment: Deployment, moved: str) ->
     assert tallied(deployment)[moved] == before
 
 
+@pytest.fixture
+def without_transfers(deployment: Deployment, provider: str) -> Iterator[str]:
+    """Name an account whose total is of records alone, and take that away in the end."""
+    account = f"external:{provider}:XP"
+    yield account
+    table = deployment.outputs["OperationsTable"]
+    for item in scanned(deployment, "Operations"):
+        if item["operation_key"]["S"].startswith(f"total#{account}"):
+            deployment.client("dynamodb").delete_item(TableName=table, Key={"operation_key": item["operation_key"]})
+
+
 def test_a_total_holds_38_digits_and_what_is_too_much_does_not_hold_up_the_rest(
-    deployment: Deployment, provider: str
+    deployment: Deployment, without_transfers: str
 ) -> None:
-    account, most = f"external:{provider}:XP", 10**38 - 1
+    account, most = without_transfers, 10**38 - 1
     sample = (EVENTS / "tally" / "1-39-digits.json").read_text().replace("external:adjustment:XP", account)
     name = deployment.function_name("tally")
     for _ in range(2):
